@@ -66,7 +66,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the service (the default).
-    Serve,
+    Serve(serve::Arguments),
     /// Run precall with simulated callers, 3CX and ElevenLabs and a database, all in this process.
     #[cfg(feature = "simulators")]
     Demo(demo::Arguments),
@@ -119,8 +119,8 @@ enum Command {
 /// Reads the command line and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    let exit = match Arguments::parse().command.unwrap_or(Command::Serve) {
-        Command::Serve => in_system(serve::run()),
+    let exit = match Arguments::parse().command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+        Command::Serve(arguments) => in_system(serve::run(arguments)),
         #[cfg(feature = "simulators")]
         Command::Demo(arguments) => in_system(demo::run(arguments)),
         #[cfg(feature = "simulators")]

@@ -115,6 +115,9 @@ pub struct Config {
     pub log: Log,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// Whether the start sends the callers of the last start away, instead of going on with their calls. The command
+    /// line sets it.
+    pub abandon_live_calls: bool,
     notices: Vec<String>,
     warnings: Vec<String>,
     table: String,
@@ -175,6 +178,7 @@ impl Config {
                 api_keys: api_keys?,
                 log: log?,
                 retention: retention?,
+                abandon_live_calls: false,
                 notices: Vec::new(),
                 warnings: Vec::new(),
                 table: show::table(&values),

@@ -5,3 +5,4 @@ pub mod call_supervisor;
 pub(crate) mod caller_proof;
 pub mod contract;
 pub mod leg_owners;
+pub(crate) mod waiting_legs;

@@ -2,8 +2,11 @@
 
 mod database_watch;
 pub mod housekeeping;
+mod last_acted;
 mod leader_start;
+mod live_calls;
 mod lock_wait;
+mod pbx_start;
 pub(crate) mod recovery;
 pub(crate) mod restored_usage;
 pub mod settings;

@@ -9,3 +9,4 @@ pub mod prompt_problems;
 pub mod provider_health;
 pub(crate) mod provider_probe;
 pub mod shared_outcomes;
+pub(crate) mod start_refusal;

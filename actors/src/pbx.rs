@@ -1,5 +1,6 @@
 //! The PBX: its event stream, its legs, and commands to them.
 
+pub mod held_legs;
 pub mod leg_book;
 pub mod leg_commands;
 pub mod leg_events;

@@ -6,7 +6,7 @@ use precall_actors::call::line::{Line, LineRules};
 use precall_actors::call::services::DialSettings;
 use precall_actors::erasure::ledger::Ledger;
 use precall_actors::lifecycle::housekeeping::Retention;
-use precall_actors::lifecycle::settings::{EngineSettings, PbxEngine, SpoolSettings};
+use precall_actors::lifecycle::settings::{EngineSettings, LiveCalls, PbxEngine, SpoolSettings};
 use precall_actors::limits::dial_guard::{Countries, DialLimits};
 use precall_actors::pbx::pbx_feed::FeedPace;
 use precall_actors::runtime::fault_injection::Faults;
@@ -27,7 +27,7 @@ use url::Url;
 
 use super::error::AppError;
 use super::pools::Pools;
-use crate::config::{Config, Telephony};
+use crate::config::{CallControl, Config, Telephony};
 
 /// After this time without a report, precall asks ElevenLabs for the conversation.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -71,6 +71,8 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
             per_day: callback.limit_per_day,
             at_once: callback.limit_concurrent,
         },
+        live_calls: live_calls(config)?,
+        start_patience: config.call.start_patience,
         max_live_calls: config.call.max_live,
         budgets: config.budget.limits,
         agent_concurrency: config.budget.agent_concurrency,
@@ -114,18 +116,30 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
     })
 }
 
+fn live_calls(config: &Config) -> Result<LiveCalls, AppError> {
+    if !config.abandon_live_calls {
+        return Ok(LiveCalls::Keep);
+    }
+    let pbx = config.threecx.call_control.as_ref().map(pbx_client).transpose()?;
+    Ok(LiveCalls::Abandon { pbx: pbx.map(Arc::new) })
+}
+
+fn pbx_client(control: &CallControl) -> Result<threecx::Settings, AppError> {
+    let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
+    let secret = ClientSecret::new(control.client_secret.expose());
+    let is_tls = base.scheme() == "https";
+    let client = threecx::Settings::new(base, &control.client_id, secret, PBX_WITHIN)?;
+    Ok(if is_tls { client.with_tls_roots(TlsRoots::load(control.ca_file.as_deref())?) } else { client })
+}
+
 /// Event feed and audio of the PBX, for the routes with a live leg (`bridge`, `transfer`).
 fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
     else {
         return Ok(None);
     };
+    let client = pbx_client(control)?;
     let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
-    let secret = ClientSecret::new(control.client_secret.expose());
-    let mut client = threecx::Settings::new(base.clone(), &control.client_id, secret, PBX_WITHIN)?;
-    if base.scheme() == "https" {
-        client = client.with_tls_roots(TlsRoots::load(control.ca_file.as_deref())?);
-    }
     let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
     let greeting = config.greeting.clone();
     Ok(Some(PbxEngine {

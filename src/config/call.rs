@@ -27,6 +27,12 @@ variables! { Section::Call;
         default: Text("500"),
         help: "Largest number of live calls. precall answers the next call with 503.",
     }
+    start_patience_seconds: Seconds<1, 60> {
+        routes: Routes::LiveLeg,
+        default: Text("5"),
+        help: "How long a start or restart may take until a caller who is on the line goes to FALLBACK_DESTINATION.",
+        note: "Until then the caller hears hold music. Without FALLBACK_DESTINATION the music goes on.",
+    }
     auto_transition_enabled: bool {
         default: Text("true"),
         help: "Hand the caller over to the agent as soon as the voice is decided.",
@@ -108,6 +114,8 @@ pub struct Call {
     pub route: Route,
     /// Largest number of live calls.
     pub max_live: usize,
+    /// How long callers on the line wait while precall starts.
+    pub start_patience: Duration,
     /// False holds until an operator acts or the voice's deadline has passed.
     pub auto_transition: bool,
     /// What happens when the greeting is over and the voice is not ready.
@@ -147,6 +155,7 @@ impl Call {
         Some(Self {
             route: route?,
             max_live: settings.max_live_calls.value()?.0,
+            start_patience: settings.start_patience_seconds.value()?.0,
             auto_transition: settings.auto_transition_enabled.value()?,
             voice_wait,
             transfer_ring: settings.transfer_ring_seconds.value()?.0,

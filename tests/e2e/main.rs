@@ -17,6 +17,7 @@ mod embedded;
 mod front_door;
 mod killed_bridge;
 mod killed_clones;
+mod left_callers;
 mod one_engine;
 mod program;
 mod refusals;

@@ -5,6 +5,7 @@ mod called_back;
 mod legs;
 mod rehydrate;
 mod reports;
+mod start;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -13,14 +14,16 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_base::clock;
 use precall_base::phone_number::Region;
-use precall_call::{At, CallId, CallPart, ConversationId, Event, LegSeen, LineId, Operator, Request};
+use precall_call::{At, CallId, CallPart, ConversationId, Event, LineId, Operator, Request, Told};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::admission::call_registry::CallRegistry;
 use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
 use crate::admission::leg_owners::LegOwners;
+use crate::admission::waiting_legs::WaitingLegs;
 use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
@@ -30,6 +33,7 @@ use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
 use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
+use start::{ResumingLeg, TurnedAway};
 
 pub use reports::IsOurAgent;
 
@@ -122,6 +126,19 @@ pub(crate) struct RecoveredState {
     pub unmatched: HashSet<ConversationId>,
     /// Number of this start of the engine.
     pub generation: u64,
+    /// What becomes of the calls that were live.
+    pub resumption: Resumption,
+}
+
+/// What becomes of the live calls of the last start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resumption {
+    /// They go on.
+    GoOn,
+    /// Their callers are sent to the fallback destination, as soon as their legs are seen.
+    SendAway,
+    /// They are over: this became of their callers.
+    Ended(Told),
 }
 
 /// Stops admission of new calls.
@@ -178,6 +195,8 @@ pub struct AdmissionSettings {
     pub region: Region,
     /// `TRUSTED_TRUNKS`: DNs whose caller numbers are trusted.
     pub trusted_trunks: Vec<String>,
+    /// `START_PATIENCE_SECONDS`.
+    pub start_patience: Duration,
 }
 
 /// Admits calls and routes events to their actors.
@@ -191,6 +210,17 @@ pub struct CallSupervisor {
     legs: LegOwners,
     /// Calls from before the start, until the PBX's first list shows which of their legs remain.
     resumed_calls: Vec<CallId>,
+    /// Legs that were there before the PBX's first list: their call may have ended while precall was away.
+    legs_of_start: HashSet<LegAddress>,
+    /// Whether the PBX's list of legs was read since the start.
+    has_list: bool,
+    waiting: WaitingLegs,
+    resuming: Vec<ResumingLeg>,
+    /// Legs turned away before this process led.
+    unrecorded: Vec<TurnedAway>,
+    /// Calls of the last start that the administrator abandons.
+    abandoned: HashSet<CallId>,
+    started_at: At,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
@@ -229,6 +259,13 @@ impl CallSupervisor {
             registry: CallRegistry::default(),
             legs: LegOwners::default(),
             resumed_calls: Vec::new(),
+            legs_of_start: HashSet::new(),
+            has_list: false,
+            waiting: WaitingLegs::default(),
+            resuming: Vec::new(),
+            unrecorded: Vec::new(),
+            abandoned: HashSet::new(),
+            started_at: clock::now(),
             guard,
             arbiters,
             next_arbiter: 0,
@@ -337,6 +374,7 @@ impl Actor for CallSupervisor {
             supervisor.stop_logged_calls();
             supervisor.report_budgets();
         });
+        Self::watch_waiting_legs(ctx);
     }
 }
 
@@ -408,25 +446,6 @@ impl Handler<VoiceRevoked> for CallSupervisor {
                 let event = Event::VoiceWithdrawn { why };
                 self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
             }
-        }
-    }
-}
-
-impl Handler<RecoveredState> for CallSupervisor {
-    type Result = ();
-
-    fn handle(&mut self, loaded: RecoveredState, ctx: &mut Context<Self>) {
-        self.registry = loaded.registry;
-        self.guard = loaded.guard;
-        self.unmatched = loaded.unmatched;
-        self.ready = true;
-        for (call, line) in loaded.unreleased {
-            self.resumed_calls.push(call);
-            self.guard.hold(call);
-            self.count_in(call, LineId::new(line));
-            self.services.board.expect(call);
-            let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
-            self.deliver(call, Delivery::internal(resumed, Payload::None, clock::now()), ctx);
         }
     }
 }

@@ -87,6 +87,18 @@ pub enum Busy {
     Draining,
 }
 
+impl Busy {
+    /// Why a call ended that was turned away for it; none while precall does not know yet whether it can take the call.
+    #[must_use]
+    pub(crate) fn cause(self) -> Option<Cause> {
+        match self {
+            Self::AtCapacity => Some(Cause::AtCapacity),
+            Self::Draining => Some(Cause::Draining),
+            Self::CannotKeep | Self::TooSlow => None,
+        }
+    }
+}
+
 /// The result of a provider's report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReportOutcome {

@@ -35,6 +35,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::problems;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::shared_outcomes::SharedOutcomes;
+use crate::observe::start_refusal::StartRefusal;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
@@ -68,6 +69,7 @@ pub struct EngineHandle {
     pub(crate) erasure: Arc<ErasureServices>,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) prompt_problems: Arc<PromptProblems>,
+    pub(crate) refusal: Arc<StartRefusal>,
     pub(crate) supervisor: Addr<CallSupervisor>,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
@@ -288,6 +290,11 @@ impl EngineHandle {
             account_checked_at: account.account_checked_at,
             pbx_calls: self.limits.pbx_calls,
         }
+    }
+
+    /// Waits until the start must end, because it would leave live callers behind. Returns the reason.
+    pub async fn start_refused(&self) -> String {
+        self.refusal.refused().await
     }
 
     /// Waits until another process has taken over the database.

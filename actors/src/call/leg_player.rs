@@ -9,7 +9,7 @@ mod agent_events;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_audio::leg_events::{LegAudioEvent, LegAudioStats, LegReport};
 use precall_audio::leg_handle::LegHandle;
@@ -156,6 +156,17 @@ impl LegPlayer {
         }
     }
 
+    /// Takes over the streams of a leg that hears hold music already, or opens them.
+    fn open_audio(&self, playlist: Playlist, reports: Recipient<LegReport>) -> LegHandle {
+        let (leg, side) = (&self.leg.address, &self.leg.side);
+        if let Some(held) = side.held.take(leg)
+            && held.change_owner(reports.clone(), playlist.clone())
+        {
+            return held;
+        }
+        side.media.open(leg.clone(), self.leg.connected_at, playlist, reports)
+    }
+
     fn report(&self, at: At, event: Event) {
         self.call.events.do_send(CallEvent { at, ..CallEvent::part(event) });
     }
@@ -233,8 +244,7 @@ impl Actor for LegPlayer {
             self.audio_lost(self.leg.connected_at);
             return ctx.stop();
         };
-        let (leg, reports) = (self.leg.address.clone(), ctx.address().recipient());
-        self.audio = Some(self.leg.side.media.open(leg, self.leg.connected_at, playlist, reports));
+        self.audio = Some(self.open_audio(playlist, ctx.address().recipient()));
         leg_commands::attach_call_id(&self.leg.side, &self.services.log, &self.leg.address, self.context.id);
     }
 }

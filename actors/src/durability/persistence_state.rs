@@ -195,7 +195,7 @@ impl PersistenceState {
         let is_direct = !self.failing() && !self.spool.is_in_use();
         acts && self.held_obstacle().is_none()
             && self.reached()
-            && self.queued() < QUEUE_MAX
+            && self.has_queue_room()
             && (is_direct || self.spool.has_room())
     }
 
@@ -221,6 +221,12 @@ impl PersistenceState {
     #[must_use]
     pub fn failing(&self) -> bool {
         self.write_failing.load(Ordering::Relaxed) || self.check_failing.load(Ordering::Relaxed)
+    }
+
+    /// Whether the queue in memory takes more entries.
+    #[must_use]
+    pub(crate) fn has_queue_room(&self) -> bool {
+        self.queued() < QUEUE_MAX
     }
 
     /// Waiting entries.

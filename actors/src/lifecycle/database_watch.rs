@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use precall_base::clock;
+use precall_store::error::StoreError;
 use precall_store::leader::pooler;
 use precall_store::readiness::{self, Finding, Needs, State};
 use precall_store::schema::embedded;
@@ -106,4 +107,10 @@ impl DatabaseWatch {
             tokio::time::sleep(POOLER_EVERY).await;
         }
     }
+}
+
+/// A failure after the database was found fit.
+pub(super) fn waiting(error: StoreError) -> Finding {
+    let state = if error.is_passing() { State::Waiting } else { State::Wrong };
+    Finding { name: "database", state, words: error.to_string() }
 }

@@ -6,41 +6,40 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
 use precall_store::error::StoreError;
 use precall_store::leader::engine_lock::EngineLock;
 use precall_store::leader::pooler;
 use precall_store::readiness::{self, Finding, State};
 use precall_store::schema::{embedded, migrate};
 use slog::{error, info, warn};
+use tokio::time::Instant;
 
-use super::database_watch::{DatabaseWatch, examine};
+use super::database_watch::{DatabaseWatch, examine, waiting};
+use super::live_calls::LIVE_CALLS;
 use super::lock_wait::{LockWait, LockWatch};
-use super::recovery::Recovery;
-use crate::admission::call_supervisor::CallSupervisor;
+use super::recovery::{LateFeed, Recovery};
 use crate::durability::leadership::{CHECK_WITHIN, EngineRole};
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
 /// Interval of the leadership check on a standby.
 const STANDBY_CHECK_EVERY: Duration = Duration::from_millis(500);
+/// A lock that is held for so long is not a dead engine's.
+const HELD_FOR: Duration = Duration::from_secs(5);
 
 impl Recovery {
     /// Waits until the database can be used and this process is the leader, and loads the previous state. Returns the
     /// last log position. Says each reason to wait once.
-    pub(super) async fn until_leader(
-        &self,
-        lock: &mut Option<EngineLock>,
-        supervisor: &Addr<CallSupervisor>,
-    ) -> i64 {
+    pub(super) async fn until_leader(&self, lock: &mut Option<EngineLock>, feed: &mut LateFeed) -> i64 {
         let (mut pause, mut is_fit, mut watch) = (RETRY_FIRST, false, LockWatch::default());
+        let mut held_for = None;
         loop {
             let obstacle = if is_fit { None } else { self.obstacle().await };
             let step = match obstacle {
                 Some(finding) => Err(finding),
                 None => {
                     is_fit = true;
-                    self.take_over(lock, &mut watch, supervisor).await
+                    self.take_over(lock, &mut watch, feed).await
                 }
             };
             match step {
@@ -50,12 +49,19 @@ impl Recovery {
                 }
                 Ok(TakeOver::Waits(wait)) => {
                     self.stand_by(&wait);
+                    if feed.is_successor && held_for.get_or_insert_with(Instant::now).elapsed() >= HELD_FOR {
+                        self.give_way();
+                    }
                     pause = RETRY_FIRST;
                     tokio::time::sleep(STANDBY_CHECK_EVERY).await;
                 }
                 Err(finding) => {
                     is_fit = false;
+                    held_for = None;
                     watch.forget();
+                    if finding.name == LIVE_CALLS {
+                        self.refusal.refuse(finding.words.clone());
+                    }
                     self.cannot_use(&finding);
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_MAX);
@@ -78,6 +84,13 @@ impl Recovery {
             info!(log, "waiting for the leader lock"; "reason" => &words);
         }
         state.set_obstacle(Some(&words));
+    }
+
+    /// Another engine leads although this process went on at the PBX: the other one took over before.
+    fn give_way(&self) {
+        if self.services.persistence_state.leadership().set(EngineRole::Superseded) {
+            error!(self.services.log, "another precall has taken over this database");
+        }
     }
 
     fn cannot_use(&self, finding: &Finding) {
@@ -120,7 +133,7 @@ impl Recovery {
         &self,
         lock: &mut Option<EngineLock>,
         watch: &mut LockWatch,
-        supervisor: &Addr<CallSupervisor>,
+        feed: &mut LateFeed,
     ) -> Result<TakeOver, Finding> {
         let taken = async {
             if lock.as_ref().is_none_or(EngineLock::is_gone) {
@@ -129,6 +142,8 @@ impl Recovery {
                 let client = self.services.pool.get().await?;
                 let wait = watch.waits_for(&client, role).await?;
                 drop(client);
+                // The engine that a free lock is left for is this one.
+                let wait = wait.filter(|wait| !feed.is_successor || matches!(wait, LockWait::Held(_)));
                 if let Some(wait) = wait {
                     return Ok::<_, StoreError>(Some(wait));
                 }
@@ -140,8 +155,10 @@ impl Recovery {
             self.import_spool().await.map_err(waiting)?;
             return Ok(TakeOver::Waits(wait));
         }
+        self.start_feed(feed);
         self.migrate().await?;
-        self.load(supervisor).await.map(TakeOver::Leads).map_err(waiting)
+        let resumption = self.resumption().await?;
+        self.load(&feed.supervisor, resumption).await.map(TakeOver::Leads).map_err(waiting)
     }
 
     async fn migrate(&self) -> Result<(), Finding> {
@@ -205,10 +222,4 @@ enum TakeOver {
     Leads(i64),
     /// It waits.
     Waits(LockWait),
-}
-
-/// A failure after the database was found fit.
-fn waiting(error: StoreError) -> Finding {
-    let state = if error.is_passing() { State::Waiting } else { State::Wrong };
-    Finding { name: "database", state, words: error.to_string() }
 }

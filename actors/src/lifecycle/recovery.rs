@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::Addr;
 use precall_audio::prompts::PromptMaker;
 use precall_base::clock;
-use precall_base::phone_number::{CallerNumber, Region};
+use precall_base::phone_number::{CallerNumber, E164, Region};
 use precall_call::{At, ConversationId, VoiceId};
 use precall_providers::elevenlabs::ElevenLabs;
 use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
@@ -18,16 +18,19 @@ use precall_providers::threecx::settings::Settings as PbxSettings;
 use precall_store::error::StoreError;
 use precall_store::events::event_log;
 use precall_store::growth::partitions;
-use precall_store::leader::{engine_lock, generation};
+use precall_store::leader::{engine_lock, generation, live_calls};
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
 use precall_store::spool_recovery::LeftError;
+use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{lines, spool_recovery, voices};
 use slog::{error, info, warn};
+use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
+use super::last_acted::LastActed;
 use crate::admission::call_registry::{CallLiveness, CallRegistry, REMEMBERED, Sighting};
-use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, UseLines};
+use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, Resumption, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
@@ -36,11 +39,13 @@ use crate::durability::leadership::{CHECK_WITHIN, EngineRole};
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
-use crate::lifecycle::settings::PbxEngine;
+use crate::lifecycle::settings::{LiveCalls, PbxEngine};
+use crate::limits::budgets::Budgets;
 use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::prompt_problems::PromptProblems;
-use crate::pbx::pbx_feed::{FeedPace, FeedSettings, PbxFeed};
+use crate::observe::start_refusal::StartRefusal;
+use crate::pbx::pbx_feed::{FeedPace, PbxFeed};
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::restart_in_place::Reserved;
 use crate::voices::reconcile_rules::DatabaseOrigin;
@@ -56,6 +61,8 @@ const VOICES_LOADED: i64 = 10_000;
 const UNMATCHED_LOADED: i64 = 10_000;
 /// Time limit for all prompts of all lines. Bundled audio replaces a prompt that is not ready by then.
 const PREPARE_WITHIN: Duration = Duration::from_secs(20);
+/// The same while callers of the last start wait.
+const PREPARE_WITHIN_LIVE: Duration = Duration::from_secs(3);
 /// Longest pause between two attempts to prepare failed prompts.
 const PREPARE_RETRY_MAX: Duration = Duration::from_secs(60);
 const AGENT_WITHIN: Duration = Duration::from_secs(5);
@@ -68,6 +75,27 @@ pub(crate) struct ReservedFeed {
     pub(crate) desk: TokenPublisher,
     pub(crate) state: Arc<PbxState>,
     pub(crate) pace: FeedPace,
+}
+
+/// The PBX feed, which starts before the previous calls are known, but not before this process may use the PBX client.
+pub(super) struct LateFeed {
+    pub(super) feed: Option<ReservedFeed>,
+    pub(super) supervisor: Addr<CallSupervisor>,
+    /// An engine on this host acted a moment ago and is dead: this process goes on at the PBX.
+    pub(super) is_successor: bool,
+}
+
+/// What is known of earlier starts, beside the live calls.
+struct Previous {
+    registry: CallRegistry,
+    /// Numbers dialled within the last day.
+    dialled: Vec<(E164, At)>,
+    budgets: Budgets,
+    /// Conversations of stored reports that matched no call.
+    unmatched: HashSet<ConversationId>,
+    existing: LoadExisting,
+    cached: Vec<CachedVoice>,
+    unfinished: Vec<UnfinishedClone>,
 }
 
 /// Everything that the recovery needs.
@@ -86,6 +114,10 @@ pub(crate) struct Recovery {
     pub(crate) pbx: Option<PbxEngine>,
     /// `SPOOL_DIR`.
     pub(crate) spool_root: Option<PathBuf>,
+    /// When an engine on this host last acted; none without a spool.
+    pub(crate) last_acted: Option<LastActed>,
+    pub(crate) live_calls: LiveCalls,
+    pub(crate) refusal: Arc<StartRefusal>,
     /// How long data is kept.
     pub(crate) retention: Retention,
 }
@@ -100,13 +132,10 @@ impl Recovery {
         let log = self.services.log.clone();
         let state = &self.services.persistence_state;
         let mut lock = None;
-        let position = self.until_leader(&mut lock, &supervisor).await;
+        let mut feed = LateFeed { feed, supervisor: supervisor.clone(), is_successor: false };
+        self.succeed_at_pbx(&mut feed).await;
+        let position = self.until_leader(&mut lock, &mut feed).await;
         state.set_reached(position);
-        // Only now: the feed must not report a leg before the calls of the last start are known, or it becomes a new
-        // call.
-        if let Some(feed) = feed {
-            self.start_feed(feed, &supervisor);
-        }
         info!(log, "the engine is ready");
         // In its own task: it may take long, and a leader that does not check the database in time must stop acting.
         let (preparing, supervisor) = (self.clone(), supervisor);
@@ -183,7 +212,7 @@ impl Recovery {
     }
 
     pub(crate) async fn reload(&self, supervisor: &Addr<CallSupervisor>) {
-        match self.lines().await {
+        match self.lines(PREPARE_WITHIN).await {
             Ok(lines) => self.use_lines(lines, supervisor),
             Err(error) => {
                 warn!(self.services.log, "could not read the lines, the old ones stay in use"; "error" => %error);
@@ -191,25 +220,58 @@ impl Recovery {
         }
     }
 
-    /// Loads the previous state; returns the last log position.
-    pub(super) async fn load(&self, supervisor: &Addr<CallSupervisor>) -> Result<i64, StoreError> {
+    /// Loads the previous state; returns the last log position. The prompts are prepared at the same time.
+    pub(super) async fn load(
+        &self,
+        supervisor: &Addr<CallSupervisor>,
+        resumption: Resumption,
+    ) -> Result<i64, StoreError> {
         // Before any write: a partition cannot be created once its rows are in the default partition.
         partitions::make_ahead(&self.services.pool, clock::now()).await?;
         // Before the new generation, whose claim makes spooled events foreign, and before any log is read.
         self.import_spool().await?;
-        let lines = self.lines().await?;
         let client = self.services.pool.get().await?;
         // Before any read: from now on the database refuses writes of an earlier start.
         let generation = generation::next(&**client).await?;
         let database = engine_lock::claim(&**client, generation).await?;
+        let pbx = self.pbx.as_ref().map(|pbx| pbx.client.place());
+        live_calls::set_pbx(&**client, pbx.as_deref()).await?;
         let origin = self.database_origin(database, generation).await;
         self.services.persistence_state.leadership().lock_confirmed(clock::now());
         self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
+        let unreleased = call_context::unreleased(&**client).await?;
+        // Callers are on the line: they must not wait long for a prompt.
+        let within = if unreleased.is_empty() { PREPARE_WITHIN } else { PREPARE_WITHIN_LIVE };
+        let (lines, previous) = tokio::join!(self.lines(within), self.previous(&**client, origin));
+        let (lines, Previous { registry, dialled, budgets, unmatched, existing, cached, unfinished }) =
+            (lines?, previous?);
+        info!(self.services.log, "previous state loaded"; "cached_voices" => cached.len(),
+            "unreleased_calls" => unreleased.len(), "generation" => generation);
+        self.services.voice_book.do_send(existing);
+        self.services.voice_book.do_send(LoadCache(cached));
+        self.services.voice_book.do_send(ResolveUnfinished(unfinished));
+        let mut guard = DialGuard::new(self.rules(&lines));
+        for (number, at) in dialled {
+            guard.seed(number, at);
+        }
+        self.use_lines(lines, supervisor);
+        // The budgets are still empty: no call was taken until now.
+        *self.services.budgets.lock() = budgets;
+        supervisor.do_send(RecoveredState { registry, guard, unreleased, unmatched, generation, resumption });
+        generation::last_position(&**client).await
+    }
+
+    /// Reads what admission, budgets and voices have to know of earlier starts.
+    async fn previous(
+        &self,
+        client: &impl GenericClient,
+        origin: DatabaseOrigin,
+    ) -> Result<Previous, StoreError> {
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
         let mut registry = CallRegistry::default();
-        for key in recent_calls::keys(&**client, ago(REMEMBERED)).await? {
+        for key in recent_calls::keys(client, ago(REMEMBERED)).await? {
             let parse = |raw: &String| CallerNumber::parse(raw, self.region);
             let sighting = Sighting {
                 pbx: key.pbx,
@@ -220,37 +282,28 @@ impl Recovery {
             let liveness = if key.live { CallLiveness::Live } else { CallLiveness::Over };
             registry.insert(key.call, sighting, key.first_seen, liveness);
         }
-        for (pbx, id, at) in recent_calls::early_ends(&**client, ago(REMEMBERED)).await? {
+        for (pbx, id, at) in recent_calls::early_ends(client, ago(REMEMBERED)).await? {
             registry.ended_early(&pbx, &id, at);
         }
-        let mut guard = DialGuard::new(self.rules(&lines));
-        for (number, at) in recent_calls::dialled(&**client, ago(DAY)).await? {
-            if let Ok(number) = number.parse() {
-                guard.seed(number, at);
-            }
-        }
-        let budgets = restored_usage::budgets(&self.services, &**client, now).await?;
-        let cached = voices::cached(&**client, now, 10_000).await?;
-        let unreleased = call_context::unreleased(&**client).await?;
-        self.services.persistence_state.set_quarantined(event_log::quarantined(&**client).await?);
-        let unmatched = unmatched_reports::conversations(&**client, UNMATCHED_LOADED).await?;
-        info!(self.services.log, "previous state loaded"; "cached_voices" => cached.len(),
-            "unreleased_calls" => unreleased.len(), "generation" => generation);
-        let unfinished = voices::unfinished(&**client, ago(DAY)).await?;
-        let existing = LoadExisting {
-            voices: voices::existing(&**client, VOICES_LOADED).await?,
-            in_use: voices::in_use(&**client).await?,
-            origin,
-        };
-        self.services.voice_book.do_send(existing);
-        self.services.voice_book.do_send(LoadCache(cached));
-        self.services.voice_book.do_send(ResolveUnfinished(unfinished));
-        self.use_lines(lines, supervisor);
-        // The budgets are still empty: no call was taken until now.
-        *self.services.budgets.lock() = budgets;
-        let unmatched = unmatched.into_iter().map(ConversationId::new).collect();
-        supervisor.do_send(RecoveredState { registry, guard, unreleased, unmatched, generation });
-        generation::last_position(&**client).await
+        let dialled = recent_calls::dialled(client, ago(DAY)).await?;
+        let dialled =
+            dialled.into_iter().filter_map(|(number, at)| Some((number.parse().ok()?, at))).collect();
+        let budgets = restored_usage::budgets(&self.services, client, now).await?;
+        self.services.persistence_state.set_quarantined(event_log::quarantined(client).await?);
+        let unmatched = unmatched_reports::conversations(client, UNMATCHED_LOADED).await?;
+        Ok(Previous {
+            registry,
+            dialled,
+            budgets,
+            unmatched: unmatched.into_iter().map(ConversationId::new).collect(),
+            existing: LoadExisting {
+                voices: voices::existing(client, VOICES_LOADED).await?,
+                in_use: voices::in_use(client).await?,
+                origin,
+            },
+            cached: voices::cached(client, now, VOICES_LOADED).await?,
+            unfinished: voices::unfinished(client, ago(DAY)).await?,
+        })
     }
 
     /// Whether this database acted here before. If that cannot be recorded, it counts as new.
@@ -266,7 +319,7 @@ impl Recovery {
         }
     }
 
-    async fn lines(&self) -> Result<Lines, StoreError> {
+    async fn lines(&self, within: Duration) -> Result<Lines, StoreError> {
         let client = self.services.pool.get().await?;
         let stored = lines::read(&**client).await?;
         let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
@@ -274,13 +327,13 @@ impl Recovery {
             warn!(self.services.log, "skipped a line with an invalid number"; "number" => number);
         }
         Ok(match &self.pbx {
-            Some(pbx) => self.prepare(pbx, lines).await,
+            Some(pbx) => self.prepare(pbx, lines, within).await,
             None => lines,
         })
     }
 
     /// Prepares all prompts before the first call, so that nothing is synthesised during a call.
-    async fn prepare(&self, pbx: &PbxEngine, lines: Lines) -> Lines {
+    async fn prepare(&self, pbx: &PbxEngine, lines: Lines, within: Duration) -> Lines {
         let clients = self.services.clients.here();
         let mut agents = AgentVoices::default();
         let mut orders = Vec::new();
@@ -292,7 +345,7 @@ impl Recovery {
             orders.push((line.id.clone(), order));
         }
         let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
-        let prepared = maker.prepare(&orders, PREPARE_WITHIN).await;
+        let prepared = maker.prepare(&orders, within).await;
         let mut problems = agents.problems;
         problems.extend(prepared.problems);
         for (line, prompts) in &prepared.by_line {
@@ -311,21 +364,6 @@ impl Recovery {
             .map(|(line, prompts)| (line, Announcements::new(prompts, pbx.lead_silence)))
             .collect();
         lines.with_announcements(&announcements)
-    }
-
-    fn start_feed(&self, feed: ReservedFeed, supervisor: &Addr<CallSupervisor>) {
-        let ReservedFeed { reserved, settings, tokens, desk, state, pace } = feed;
-        let feed = FeedSettings {
-            settings,
-            tokens,
-            token_publisher: desk,
-            news: supervisor.clone().recipient(),
-            synced: supervisor.clone().recipient(),
-            state,
-            pace,
-            log: self.services.log.clone(),
-        };
-        reserved.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
     }
 
     fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {

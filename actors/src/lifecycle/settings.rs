@@ -43,6 +43,10 @@ pub struct EngineSettings {
     pub own_numbers: HashSet<CallerNumber>,
     /// `CALLBACK_LIMIT_*`.
     pub limits: DialLimits,
+    /// What becomes of live calls that this configuration does not lead to.
+    pub live_calls: LiveCalls,
+    /// `START_PATIENCE_SECONDS`.
+    pub start_patience: Duration,
     /// `MAX_LIVE_CALLS`.
     pub max_live_calls: usize,
     /// `BUDGET_*`.
@@ -102,4 +106,16 @@ pub struct PbxEngine {
     pub lead_silence: Duration,
     /// Intervals of the PBX feed.
     pub pace: FeedPace,
+}
+
+/// What becomes of the live calls of the last start that this configuration does not lead to.
+#[derive(Clone, Debug)]
+pub enum LiveCalls {
+    /// The start refuses.
+    Keep,
+    /// Their callers go to the fallback destination.
+    Abandon {
+        /// 3CX, as far as it is configured; also where the route does not need it.
+        pbx: Option<Arc<PbxSettings>>,
+    },
 }

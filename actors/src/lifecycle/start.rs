@@ -20,9 +20,11 @@ use crate::call::line::Lines;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
 use crate::call::services::CallServices;
+use crate::durability::leadership::EngineRole;
 use crate::durability::persistence::{IsIdle, PersistenceActor};
 use crate::durability::persistence_state::PersistenceState;
 use crate::erasure::services::ErasureServices;
+use crate::lifecycle::last_acted::LastActed;
 use crate::lifecycle::recovery::{Recovery, ReservedFeed};
 use crate::lifecycle::settings::{EngineSettings, PbxEngine};
 use crate::limits::agent_seats::AgentSeats;
@@ -34,6 +36,8 @@ use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::provider_probe::ProviderProbe;
 use crate::observe::shared_outcomes::SharedOutcomes;
+use crate::observe::start_refusal::StartRefusal;
+use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::pbx_health::PbxState;
 use crate::pbx::pbx_side::PbxSide;
 use crate::reports::report_collector::ReportCollector;
@@ -116,6 +120,7 @@ impl Engine {
             log: settings.log.clone(),
         };
         let prompt_problems = Arc::new(PromptProblems::default());
+        let refusal = Arc::new(StartRefusal::default());
         let samples = settings.voices.samples.clone();
         let voices = Arc::new(VoiceServices {
             persistence: persistence.clone(),
@@ -179,12 +184,16 @@ impl Engine {
             own_numbers: settings.own_numbers,
             limits: settings.limits,
             pbx: settings.pbx,
+            live_calls: settings.live_calls,
+            refusal: Arc::clone(&refusal),
+            last_acted: spool_root.as_deref().map(LastActed::in_folder),
             spool_root,
             retention: settings.retention,
         };
         let (default_lines, _) = Lines::new(recovery.default_line.clone(), &[], recovery.region);
         let guard = DialGuard::new(recovery.rules(&default_lines));
         let admission = AdmissionSettings {
+            start_patience: settings.start_patience,
             max_live_calls: settings.max_live_calls,
             region: settings.region,
             trusted_trunks: settings.trusted_trunks,
@@ -205,6 +214,7 @@ impl Engine {
             erasure,
             capacity,
             prompt_problems,
+            refusal,
             supervisor,
             heartbeats,
             draining: Arc::new(AtomicBool::new(false)),
@@ -278,6 +288,10 @@ impl Engine {
             arbiter.stop();
             let _ = arbiter.join();
         }
+        let role = self.handle.services.persistence_state.leadership().now();
+        if let (EngineRole::Superseded, Some(acted)) = (role, &self.recovery.last_acted) {
+            acted.forget();
+        }
     }
 }
 
@@ -287,8 +301,10 @@ fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), Me
     let (address, reserved) = reserve();
     let (settings, of_clients) = (Arc::clone(&pbx.client), tokens.clone());
     let state = Arc::new(PbxState::default());
+    let media = Media::start(pbx.media.clone(), tokens.clone(), log.clone())?;
     let side = PbxSide {
-        media: Media::start(pbx.media.clone(), tokens.clone(), log.clone())?,
+        held: HeldLegs::new(media.clone(), log.clone()),
+        media,
         state: Arc::clone(&state),
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
         look: address.recipient(),

@@ -1,11 +1,13 @@
 //! Commands to a leg, each a task with its own deadline. Callers do not wait; a failure is logged.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::CallId;
 use precall_providers::threecx::action::{ATTACHED_CALL, ActionOutcome, Destination};
 use precall_providers::threecx::address::LegAddress;
+use precall_providers::threecx::client::ThreeCx;
 use slog::{Logger, info, warn};
 
 use crate::pbx::leg_events::LookAt;
@@ -17,9 +19,12 @@ const DROP_PAUSE: Duration = Duration::from_millis(500);
 
 /// Drops the leg and retries a failure. A leg that is gone already is fine.
 pub fn drop_leg(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress) {
-    let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
+    drop_with(side.client.here(), log, leg);
+}
+
+fn drop_with(pbx: Rc<ThreeCx>, log: &Logger, leg: &LegAddress) {
+    let (log, leg) = (log.clone(), leg.clone());
     actix::spawn(async move {
-        let pbx = side.client.here();
         for pause in 0..DROP_TRIES {
             tokio::time::sleep(DROP_PAUSE * pause).await;
             match pbx.drop_leg(&leg).await {
@@ -68,15 +73,25 @@ pub(crate) fn turn_away(
     leg: &LegAddress,
     destination: Option<Destination>,
 ) {
-    let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
+    turn_away_with(side.client.here(), log, leg, destination);
+}
+
+/// The same where no feed runs.
+pub(crate) fn turn_away_with(
+    pbx: Rc<ThreeCx>,
+    log: &Logger,
+    leg: &LegAddress,
+    destination: Option<Destination>,
+) {
+    let (log, leg) = (log.clone(), leg.clone());
     actix::spawn(async move {
-        let Some(destination) = destination else { return drop_leg(&side, &log, &leg) };
-        match side.client.here().route_to(&leg, &destination).await {
+        let Some(destination) = destination else { return drop_with(pbx, &log, &leg) };
+        match pbx.route_to(&leg, &destination).await {
             ActionOutcome::Done(_) | ActionOutcome::Over | ActionOutcome::Unknown { .. } => {}
             ActionOutcome::Refused { reason, message } => {
                 warn!(log, "3CX refused to route a leg to the fallback destination"; "leg" => %leg.participant,
                     "reason" => reason.name(), "error" => message);
-                drop_leg(&side, &log, &leg);
+                drop_with(pbx, &log, &leg);
             }
         }
     });

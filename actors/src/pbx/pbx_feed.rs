@@ -38,7 +38,8 @@ mod reconnect;
 mod tests;
 mod timing;
 
-use queries::{ListError, fetch, own_legs};
+pub(crate) use queries::own_legs;
+use queries::{ListError, fetch};
 use reconnect::run_sockets;
 pub use timing::FeedPace;
 use trouble::Trouble;
@@ -157,6 +158,9 @@ impl PbxFeed {
                 }
                 TokenEvent::Failed(error) => {
                     state.set_token_failing(now);
+                    if error.is_refusal() {
+                        state.set_credentials_refused(error.to_string());
+                    }
                     trouble.report(now, &error.to_string());
                 }
             }

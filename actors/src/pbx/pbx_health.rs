@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 use std::time::Duration;
 
 use precall_call::At;
+use tokio::sync::watch;
 
 /// Written only by the feed.
 #[derive(Debug, Default)]
@@ -15,6 +16,17 @@ pub struct PbxState {
     resyncs_failed: AtomicU64,
     legs: AtomicUsize,
     details: Mutex<Details>,
+    /// What became of the last token request that the PBX answered.
+    token_answer: watch::Sender<TokenAnswer>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum TokenAnswer {
+    #[default]
+    Awaited,
+    Granted,
+    /// In the PBX's words.
+    Refused(String),
 }
 
 #[derive(Debug, Default)]
@@ -132,6 +144,22 @@ impl PbxState {
 
     pub(crate) fn set_token(&self, token: TokenState) {
         self.details().token = token;
+        self.token_answer.send_replace(TokenAnswer::Granted);
+    }
+
+    /// The PBX refused the credentials.
+    pub(crate) fn set_credentials_refused(&self, words: String) {
+        self.token_answer.send_replace(TokenAnswer::Refused(words));
+    }
+
+    /// Waits until the PBX has answered a token request. Returns its words if it refused the credentials.
+    pub(crate) async fn token_refusal(&self) -> Option<String> {
+        let mut answers = self.token_answer.subscribe();
+        let answered = answers.wait_for(|answer| *answer != TokenAnswer::Awaited).await;
+        match answered.ok().as_deref() {
+            Some(TokenAnswer::Refused(words)) => Some(words.clone()),
+            Some(TokenAnswer::Awaited | TokenAnswer::Granted) | None => None,
+        }
     }
 
     /// Keeps the start time of an ongoing failure.

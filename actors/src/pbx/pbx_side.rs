@@ -7,6 +7,7 @@ use actix::Recipient;
 use precall_audio::Media;
 use precall_providers::threecx::client::ThreeCx;
 
+use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::leg_events::LookAt;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::per_arbiter::PerArbiter;
@@ -15,6 +16,8 @@ use crate::runtime::per_arbiter::PerArbiter;
 pub struct PbxSide {
     /// Audio to and from its legs.
     pub media: Media,
+    /// Legs that hear hold music before their call is known.
+    pub held: HeldLegs,
     /// State of the connection.
     pub state: Arc<PbxState>,
     /// Client for commands to its legs.

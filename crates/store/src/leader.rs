@@ -2,4 +2,5 @@
 
 pub mod engine_lock;
 pub mod generation;
+pub mod live_calls;
 pub mod pooler;

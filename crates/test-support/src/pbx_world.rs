@@ -183,6 +183,27 @@ impl PbxWorld {
         world
     }
 
+    /// Restarts while the database takes no connections. [`Self::open_database`] ends that.
+    pub async fn restart_without_database(self) -> Self {
+        self.let_connect(false).await;
+        let world = self.world.restart_unreached().await;
+        let world = Self { world, ..self };
+        world.connected().await;
+        world
+    }
+
+    /// The database takes connections again, and the service is ready.
+    pub async fn open_database(&self) {
+        self.let_connect(true).await;
+        self.ready().await;
+    }
+
+    /// The connection of the test stays.
+    async fn let_connect(&self, may: bool) {
+        let statement = "update pg_database set datallowconn = $1 where datname = current_database()";
+        self.execute(statement, &[&may]).await;
+    }
+
     /// Sends webhooks of the PBX to the service, and waits until the service listens to its events.
     async fn connected(&self) {
         self.pbx.set_webhook(Some(target(&self.app, "/webhook/3cx")));

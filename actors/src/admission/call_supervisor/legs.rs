@@ -25,7 +25,7 @@ use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 const REFUSED_REMEMBERED: Duration = Duration::from_secs(60);
 
 impl CallSupervisor {
-    fn leg_seen(&mut self, participant: &Participant, at: At, ctx: &mut Context<Self>) {
+    pub(super) fn leg_seen(&mut self, participant: &Participant, at: At, ctx: &mut Context<Self>) {
         let state = match participant.status {
             ParticipantStatus::Ringing => LegState::Ringing,
             ParticipantStatus::Connected => LegState::Connected,
@@ -35,9 +35,14 @@ impl CallSupervisor {
         if self.legs.is_left_over(&participant.leg) {
             return;
         }
+        if !self.ready {
+            return self.wait_with_leg(participant, at);
+        }
         let known = self.legs.call_of(&participant.leg);
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
+        self.waiting.gone(&participant.leg);
         let Some(event) = self.legs.seen(call, &participant.leg, state) else { return };
+        self.wait_for_log(call, participant, at);
         // The proof goes first: the call does not wait for the proof of a connected leg.
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
         if self.proof_of(participant, caller) == Proof::Given {
@@ -66,12 +71,7 @@ impl CallSupervisor {
         at: At,
         ctx: &mut Context<Self>,
     ) -> Option<CallId> {
-        let sighting = Sighting {
-            pbx: PBX.to_owned(),
-            threecx_call_id: participant.call_id.clone(),
-            caller: self.caller_of(participant),
-            called: self.number(&participant.party_did),
-        };
+        let sighting = self.sighting_of(participant);
         let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
         if let SightingMatch::Call(call) = found {
@@ -80,30 +80,89 @@ impl CallSupervisor {
                 self.refuse_leg(participant, &line);
                 return None;
             }
+            if self.abandoned.contains(&call) {
+                self.abandon(participant, at, ctx);
+                return None;
+            }
             if self.registry.is_live(call) && self.legs.may_join(call, at) {
                 return Some(call);
             }
+            if !self.registry.is_live(call) && self.legs_of_start.contains(&participant.leg) {
+                // precall was stopped between the end of the call and the end of its leg.
+                info!(self.services.log, "a leg is left over from a call that is over"; "call" => %call,
+                    "leg" => %participant.leg.participant);
+                self.refuse_leg(participant, &line);
+                return None;
+            }
         }
-        if let Err(busy) = self.room(&line) {
-            warn!(self.services.log, "turned away a leg"; "leg" => %participant.leg.participant,
-                "reason" => %busy);
-            self.turn_away(participant, &line);
-            return None;
+        let call = clock::new_call();
+        let admission = match self.room(&line) {
+            Ok(()) => self.within_budgets(call, &sighting.caller, &line, at),
+            Err(busy) => match busy.cause() {
+                Some(cause) => {
+                    warn!(self.services.log, "turned away a leg"; "leg" => %participant.leg.participant,
+                        "reason" => %busy);
+                    Err(Admission::Refused(cause))
+                }
+                None => {
+                    self.wait_with_leg(participant, at);
+                    return None;
+                }
+            },
+        };
+        match admission {
+            Ok(()) => {
+                self.admit_leg(call, participant, sighting, Admission::Accepted, at, ctx);
+                Some(call)
+            }
+            Err(refused) => {
+                self.refuse_leg(participant, &line);
+                self.admit_refused(call, participant, sighting, refused, at, ctx);
+                None
+            }
         }
-        let (call, now) = (clock::new_call(), at);
-        let budget_check = self.within_budgets(call, &sighting.caller, &line, now);
-        let admission = budget_check.err().unwrap_or(Admission::Accepted);
-        if admission != Admission::Accepted {
-            self.refuse_leg(participant, &line);
-        }
-        // Nothing waits for the offer to be durable: a leg needs no acknowledgement.
+    }
+
+    /// Starts the call of a leg. Nothing waits for the offer to be durable: a leg needs no acknowledgement.
+    fn admit_leg(
+        &mut self,
+        call: CallId,
+        participant: &Participant,
+        sighting: Sighting,
+        admission: Admission,
+        now: At,
+        ctx: &mut Context<Self>,
+    ) {
+        let line = self.line_of_leg(&sighting, participant);
         let proof = self.proof_of(participant, &sighting.caller);
         drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
-        if admission != Admission::Accepted {
+    }
+
+    /// Records the call of a leg that was turned away: each has a row and a cause. Without room in memory only the log
+    /// has it.
+    pub(super) fn admit_refused(
+        &mut self,
+        call: CallId,
+        participant: &Participant,
+        sighting: Sighting,
+        refused: Admission,
+        now: At,
+        ctx: &mut Context<Self>,
+    ) {
+        if self.services.persistence_state.has_queue_room() {
+            self.admit_leg(call, participant, sighting, refused, now, ctx);
             self.refused_before_its_leg(call, now);
-            return None;
         }
-        Some(call)
+    }
+
+    /// The identity of a leg's call, as the leg shows it.
+    pub(super) fn sighting_of(&self, participant: &Participant) -> Sighting {
+        Sighting {
+            pbx: PBX.to_owned(),
+            threecx_call_id: participant.call_id.clone(),
+            caller: self.caller_of(participant),
+            called: self.number(&participant.party_did),
+        }
     }
 
     /// Marks a call as refused, so that legs that appear later are turned away.
@@ -117,19 +176,19 @@ impl CallSupervisor {
     }
 
     /// Turns the leg away once and ignores its later events.
-    fn refuse_leg(&mut self, participant: &Participant, line: &Line) {
+    pub(super) fn refuse_leg(&mut self, participant: &Participant, line: &Line) {
         self.turn_away(participant, line);
         self.legs.mark_left_over(&participant.leg);
     }
 
     /// The line of the dialled number. Most legs do not carry one; then the line of the route point.
-    fn line_of_leg(&self, sighting: &Sighting, participant: &Participant) -> Arc<Line> {
+    pub(super) fn line_of_leg(&self, sighting: &Sighting, participant: &Participant) -> Arc<Line> {
         let route_point = CallerNumber::parse(participant.leg.dn.as_str(), self.settings.region);
         let called = sighting.called.as_ref().unwrap_or(&route_point);
         Arc::clone(self.lines.of_called(called))
     }
 
-    fn turn_away(&self, participant: &Participant, line: &Line) {
+    pub(super) fn turn_away(&self, participant: &Participant, line: &Line) {
         let ringing = line.rules.transfer_ring;
         let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
         let Some(side) = &self.services.pbx else {
@@ -160,10 +219,9 @@ impl Handler<Synced> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
-        for call in std::mem::take(&mut self.resumed_calls) {
-            if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
-                self.deliver(call, Delivery::internal(Event::LegGone, Payload::None, clock::now()), ctx);
-            }
+        self.has_list = true;
+        if self.ready {
+            self.end_calls_without_legs(ctx);
         }
     }
 }
@@ -173,8 +231,18 @@ impl Handler<PbxLegEvent> for CallSupervisor {
 
     fn handle(&mut self, PbxLegEvent { leg, at, what }: PbxLegEvent, ctx: &mut Context<Self>) {
         match what {
-            PbxLegChange::Seen(participant) => self.leg_seen(&participant, at, ctx),
+            PbxLegChange::Seen(participant) => {
+                if !self.has_list {
+                    self.legs_of_start.insert(leg);
+                }
+                self.leg_seen(&participant, at, ctx);
+            }
             PbxLegChange::Gone => {
+                self.legs_of_start.remove(&leg);
+                self.waiting.gone(&leg);
+                if let Some(side) = &self.services.pbx {
+                    side.held.release(&leg);
+                }
                 for event in self.legs.gone(&leg, at) {
                     self.deliver_leg_event(event, at, ctx);
                 }

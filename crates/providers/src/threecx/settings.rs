@@ -100,6 +100,12 @@ impl Settings {
         self
     }
 
+    /// Address and client, for people and to compare: which PBX this is, and as whom.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{} (client {})", self.base.as_str().trim_end_matches('/'), self.client)
+    }
+
     /// DN of the API client; the legs on it are ours.
     #[must_use]
     pub fn own_dn(&self) -> &Dn {

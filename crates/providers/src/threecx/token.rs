@@ -78,7 +78,8 @@ pub enum TokenError {
 
 impl TokenError {
     /// Whether the PBX refused the credentials. It blocks addresses that keep failing, so retries must be slow.
-    pub(super) fn is_refusal(&self) -> bool {
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
         match self {
             Self::Refused { .. } => true,
             Self::NotV20 | Self::Unreachable(_) | Self::Unexpected { .. } => false,
