@@ -30,6 +30,7 @@ pub use options::{
 };
 pub use report::CallReport;
 pub use script::{Outcome, RemoveOrder, Turn};
+pub use silence::Silence;
 
 mod actions;
 mod answer;
@@ -57,6 +58,7 @@ mod report;
 mod routes;
 mod script;
 mod server;
+mod silence;
 mod socket;
 #[cfg(test)]
 mod tests;

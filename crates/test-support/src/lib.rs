@@ -15,7 +15,9 @@ pub mod harness;
 mod pbx_world;
 mod plan;
 pub mod provider_files;
+pub mod proxy;
 mod sound;
+pub mod starvation;
 mod wait;
 mod world;
 

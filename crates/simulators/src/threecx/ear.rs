@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
+use super::silence::Silences;
 use crate::shared::wav;
 
 /// Samples a second of a telephone.
@@ -17,6 +18,8 @@ const NANOS_PER_BYTE: u64 = 62_500;
 const GAP: Duration = Duration::from_millis(40);
 /// A sample beyond this is a sound, below it is line noise.
 const AUDIBLE: u16 = 200;
+/// Bytes of 20 ms: sound and silence are told apart in steps of this.
+const STEP: usize = 320;
 /// Most gaps and arrivals that are kept of one call.
 const MOST_KEPT: usize = 10_000;
 
@@ -74,6 +77,7 @@ pub(super) struct Ear {
     received: u64,
     arrivals: Vec<Arrival>,
     first_sound: Option<FirstSound>,
+    silences: Silences,
 }
 
 impl Ear {
@@ -98,7 +102,13 @@ impl Ear {
             received: 0,
             arrivals: Vec::new(),
             first_sound: None,
+            silences: Silences::default(),
         }
+    }
+
+    /// The caller is connected, and hears what is played from now on.
+    pub fn listen(&mut self, now: Instant) {
+        self.silences.listen(now);
     }
 
     /// A stream is opened.
@@ -148,6 +158,7 @@ impl Ear {
     /// The leg is gone: the rest is not played.
     pub fn hang_up(&mut self, now: Instant) {
         self.close(now);
+        self.silences.stop(now);
         if self.over {
             return;
         }
@@ -167,6 +178,11 @@ impl Ear {
     pub fn first_sound(&self, now: Instant) -> Option<FirstSound> {
         let end = self.end().filter(|_| self.over);
         self.first_sound.filter(|sound| sound.heard_at <= end.unwrap_or(now))
+    }
+
+    /// When the caller heard nothing, and for how long.
+    pub fn silences(&self, now: Instant) -> Vec<(Instant, Duration)> {
+        self.silences.long_ones(now)
     }
 
     /// When and how much arrived.
@@ -263,19 +279,30 @@ impl Ear {
                 at = at.saturating_add(2);
             }
         }
+        self.note_sounds(began, samples);
         self.extend(length(samples), Some(samples));
         self.half = odd.first().copied();
     }
 
     fn note_sound(&mut self, now: Instant, began: Instant, at: u64, sample: [u8; 2]) {
-        if self.first_sound.is_some()
-            || at < self.discard
-            || i16::from_le_bytes(sample).unsigned_abs() <= AUDIBLE
-        {
+        if self.first_sound.is_some() || at < self.discard || !is_audible(sample) {
             return;
         }
         if let Some(heard_at) = began.checked_add(time(at)) {
             self.first_sound = Some(FirstSound { heard_at, arrived_at: now });
+        }
+    }
+
+    /// Tells when these samples, which are played next, can be heard.
+    fn note_sounds(&mut self, began: Instant, samples: &[u8]) {
+        let mut at = self.length;
+        for step in samples.chunks(STEP) {
+            let end = at.saturating_add(length(step));
+            if at >= self.discard && step.as_chunks::<2>().0.iter().any(|sample| is_audible(*sample)) {
+                let moment = |bytes| began.checked_add(time(bytes)).unwrap_or(began);
+                self.silences.sound(moment(at), moment(end));
+            }
+            at = end;
         }
     }
 
@@ -290,6 +317,10 @@ impl Ear {
             None => self.timeline.resize(index(self.length), 0),
         }
     }
+}
+
+fn is_audible(sample: [u8; 2]) -> bool {
+    i16::from_le_bytes(sample).unsigned_abs() > AUDIBLE
 }
 
 /// A mono WAV file of 16 bits and 8 kHz around these samples.

@@ -155,6 +155,9 @@ impl World {
         call.caller_at = Some(dn.clone());
         call.state = if is_connected { State::Connected } else { State::Ringing };
         call.connected_at = is_connected.then_some(now);
+        if is_connected {
+            call.ear.listen(now);
+        }
         if call.wanted.mode == Mode::Ringing {
             call.connect_at = now.checked_add(Duration::from_millis(call.wanted.auto_connect_ms));
         }
@@ -229,6 +232,7 @@ impl World {
         let entity = leg.entity();
         call.state = State::Connected;
         call.connected_at = Some(now);
+        call.ear.listen(now);
         self.tell(Event::bare(Kind::Upsert, entity), now);
         true
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::call::{Attached, Call, Direction, EndedBy, Mode, State, Transfer, TrunkCall};
 use super::ear::ms;
 use super::front_door::DoorReport;
+use super::silence::Silence;
 use super::world::World;
 
 /// The report on one call. Times of the wall are RFC 3339 with microseconds; `_ms` counts from Connected unless
@@ -57,6 +58,8 @@ pub struct CallReport {
     pub breaks_ms: Vec<u64>,
     /// The longest of both.
     pub longest_gap_ms: u64,
+    /// Times of a second and more in which the caller heard nothing, from Connected until the leg was gone.
+    pub silences: Vec<Silence>,
     /// How much audio at most was waiting to be played.
     pub max_lead_ms: u64,
     /// How often the buffer was empty, for any time.
@@ -107,6 +110,7 @@ impl CallReport {
             at.zip(call.connected_at).map(|(at, connected)| ms(at.saturating_duration_since(connected)))
         };
         let heard = call.ear.figures(now);
+        let silences = call.ear.silences(now).into_iter();
         let first_byte = call.ear.began();
         let sound = call.ear.first_sound(now);
         Self {
@@ -132,6 +136,9 @@ impl CallReport {
             gaps_ms: heard.gaps_ms,
             breaks_ms: heard.breaks_ms,
             longest_gap_ms: heard.longest_gap_ms,
+            silences: silences
+                .map(|(from, length)| Silence { from: world.wall(from), ms: ms(length) })
+                .collect(),
             max_lead_ms: heard.max_lead_ms,
             underruns: heard.underruns,
             overflow_bytes: heard.overflow_bytes,

@@ -36,13 +36,31 @@ pub fn cpu(pid: u32) -> Outcome<Duration> {
 pub fn cpu_with_children(pid: u32) -> Outcome<Duration> {
     let stat = Stat::read(pid).ok_or("a process has ended")?;
     let mut ticks = stat.own.saturating_add(stat.ended_children);
-    for entry in fs::read_dir("/proc")? {
-        let child = entry?.file_name().to_str().and_then(|name| name.parse().ok()).and_then(Stat::read);
-        if let Some(child) = child.filter(|child| child.parent == pid) {
-            ticks = ticks.saturating_add(child.own);
-        }
+    for child in children(pid)? {
+        // It may have ended meanwhile.
+        ticks = ticks.saturating_add(Stat::read(child).map_or(0, |child| child.own));
     }
     Ok(TICK * ticks)
+}
+
+/// The processes that this one has started and that have not ended.
+pub fn children(pid: u32) -> Outcome<Vec<u32>> {
+    let mut children = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let other = entry?.file_name().to_str().and_then(|name| name.parse().ok());
+        children.extend(other.filter(|other| Stat::read(*other).is_some_and(|stat| stat.parent == pid)));
+    }
+    Ok(children)
+}
+
+/// How many files and sockets a process has open.
+pub fn descriptors(pid: u32) -> Outcome<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// How many threads a process has.
+pub fn threads(pid: u32) -> Outcome<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count())
 }
 
 /// Resident memory in KiB: all of it, and the part that is not backed by files.

@@ -147,3 +147,30 @@ fn the_file_is_one_that_others_read() {
     let samples: Vec<i16> = reader.into_samples().map(Result::unwrap).collect();
     assert_eq!(samples, [-3; 80]);
 }
+
+#[test]
+fn a_silence_lasts_from_the_last_sound_to_the_next_whatever_is_written() {
+    let (mut ear, t0) = ear();
+    let silences = |ear: &Ear, now| ear.silences(t0 + ms(now));
+    ear.listen(t0);
+    assert_eq!(silences(&ear, 900), [], "short ones belong to speech");
+    assert_eq!(silences(&ear, 1_500), [(t0, ms(1_500))], "it goes on");
+    // Line noise is no sound.
+    ear.hear(t0 + ms(1_500), &tone(160, 20));
+    ear.hear(t0 + ms(1_700), &frame());
+    ear.hear(t0 + ms(1_720), &frame());
+    assert_eq!(silences(&ear, 1_750), [(t0, ms(1_700))]);
+    // Two frames are heard until 1,740; what is there half a second later ends no long silence.
+    ear.hear(t0 + ms(2_240), &frame());
+    assert_eq!(silences(&ear, 2_300).len(), 1);
+    ear.hang_up(t0 + ms(4_000));
+    assert_eq!(silences(&ear, 9_000), [(t0, ms(1_700)), (t0 + ms(2_260), ms(1_740))]);
+}
+
+#[test]
+fn a_silence_within_a_piece_of_sound_is_found() {
+    let (mut ear, t0) = ear();
+    ear.listen(t0);
+    ear.hear(t0, &[tone(1_600, 5_000), tone(9_600, 0), tone(1_600, 5_000)].concat());
+    assert_eq!(ear.silences(t0 + ms(1_600)), [(t0 + ms(200), ms(1_200))]);
+}

@@ -1,0 +1,115 @@
+//! The soak: an hour of calls with a fault now and then. No call fails without a fault, and the memory does not grow.
+//!
+//! It runs only when `CHAOS_SOAK_SECONDS` says for how long: `.ci/long soak`.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use precall_test_support::harness::usage;
+
+use crate::plan::{Pace, Plan};
+use crate::report;
+use crate::run::Attack;
+use crate::settings::{Settings, number};
+use crate::site::Route;
+use crate::support::lasting;
+use crate::table::Fault;
+
+/// From the end of one fault to the next.
+const CALM: Duration = Duration::from_secs(60);
+const SAMPLED_EVERY: Duration = Duration::from_secs(5);
+/// Caches fill, and the allocator finds its size.
+const WARM: Duration = Duration::from_secs(600);
+/// In less time noise is larger than the limit.
+const JUDGED_AFTER: Duration = Duration::from_secs(1_800);
+const GROWS_AT_MOST_KB_AN_HOUR: f64 = 1_024.0;
+
+/// Resident memory over time: seconds and KiB.
+type Samples = Rc<RefCell<Vec<(f64, f64)>>>;
+
+/// The slope of the line through the samples, by least squares, in KiB an hour.
+fn slope_an_hour(samples: &[(f64, f64)]) -> f64 {
+    let count = samples.iter().map(|_| 1.0).sum::<f64>();
+    let mean = |of: fn(&(f64, f64)) -> f64| samples.iter().map(of).sum::<f64>() / count;
+    let (mean_x, mean_y) = (mean(|sample| sample.0), mean(|sample| sample.1));
+    let (mut both, mut square) = (0.0, 0.0);
+    for (x, y) in samples {
+        both += (x - mean_x) * (y - mean_y);
+        square += (x - mean_x) * (x - mean_x);
+    }
+    if square == 0.0 { 0.0 } else { both / square * 3_600.0 }
+}
+
+async fn sample(pid: u32, samples: Samples) {
+    let begun = Instant::now();
+    // It ends with the process.
+    while let Ok(memory) = usage::memory(pid) {
+        let kilobytes = f64::from(u32::try_from(memory.resident).unwrap());
+        samples.borrow_mut().push((begun.elapsed().as_secs_f64(), kilobytes));
+        lasting(SAMPLED_EVERY).await;
+    }
+}
+
+#[actix::test]
+async fn an_hour_of_calls_fails_only_by_faults_and_does_not_grow() {
+    let Some(seconds) = number("CHAOS_SOAK_SECONDS") else {
+        println!("SKIPPED: the soak runs only when CHAOS_SOAK_SECONDS says for how long (`.ci/long soak`)");
+        return;
+    };
+    let lasts = Duration::from_secs(seconds);
+    let settings = Settings { is_long: true, lasts, ..Settings::asked_for() };
+    // A new process would have another memory.
+    let mut faults = Fault::all();
+    faults.retain(|fault| fault.concerns(Route::Bridge) && !matches!(fault, Fault::Precall(_)));
+    let mut plan = Plan::new(settings.seed, faults, Pace { in_pairs: false, ..Pace::LONG });
+    let mut attack = Attack::prepare(Route::Bridge, settings).await;
+    let samples = Samples::default();
+    let sampling = actix::spawn(sample(attack.site.service.usage().pid, Rc::clone(&samples)));
+    let begun = Instant::now();
+    while begun.elapsed() < lasts {
+        lasting(CALM.min(lasts.saturating_sub(begun.elapsed()))).await;
+        attack.round(&plan.round()).await;
+    }
+    attack.wind_down().await;
+    sampling.abort();
+    report::print(&attack);
+
+    let warm = WARM.min(lasts / 4).as_secs_f64();
+    let samples: Vec<(f64, f64)> = samples.borrow().iter().copied().filter(|(at, _)| *at > warm).collect();
+    let (first, last) =
+        (samples.first().copied().unwrap_or_default(), samples.last().copied().unwrap_or_default());
+    let slope = slope_an_hour(&samples);
+    println!("| resident memory | |\n|---|---|");
+    println!("| samples, from {:.0} s on | {} |", first.0, samples.len());
+    println!("| first, last | {:.0} KiB, {:.0} KiB |", first.1, last.1);
+    println!("| growth by linear regression | {slope:.0} KiB an hour |\n");
+    let broken: Vec<String> = attack
+        .stop()
+        .await
+        .violations()
+        .iter()
+        .map(|it| format!("round {}: {}: {}", it.round, it.law.name(), it.detail))
+        .collect();
+    assert!(broken.is_empty(), "{} laws were broken:\n{}", broken.len(), broken.join("\n"));
+    if lasts - WARM.min(lasts) < JUDGED_AFTER {
+        println!(
+            "NOT JUDGED: the growth of memory is judged from {JUDGED_AFTER:?} after the first {WARM:?} on"
+        );
+        return;
+    }
+    assert!(slope < GROWS_AT_MOST_KB_AN_HOUR, "the memory grows by {slope:.0} KiB an hour");
+}
+
+#[test]
+fn a_slope_is_found_under_noise() {
+    let line = |slope: f64| -> Vec<(f64, f64)> {
+        let noise = [3.0, -5.0, 2.0].into_iter().cycle();
+        (0..600)
+            .zip(noise)
+            .map(|(n, noise)| (f64::from(n), 50_000.0 + noise + f64::from(n) * slope))
+            .collect()
+    };
+    assert!((slope_an_hour(&line(1.0)) - 3_600.0).abs() < 10.0);
+    assert!(slope_an_hour(&line(0.0)).abs() < 10.0);
+}
