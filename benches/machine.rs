@@ -90,6 +90,7 @@ fn policy(route: Route) -> Policy {
         list_max: Some(Duration::from_secs(300)),
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
+        free_retries: true,
     }
 }
 

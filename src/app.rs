@@ -13,6 +13,7 @@ use precall_actors::lifecycle::settings::SpoolSettings;
 use precall_actors::lifecycle::start::Engine;
 use precall_actors::runtime::fault_injection::Faults;
 use precall_actors::voices::samples::{SampleStore, UploadPlace};
+use precall_base::open_files;
 use precall_base::phone_number::Region;
 use precall_providers::s3::S3Settings;
 use precall_store::connect::DatabaseUrl;
@@ -44,6 +45,7 @@ impl Application {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, log: Logger, faults: Faults) -> Result<Self, AppError> {
+        raise_open_files(config.call.max_live, &log);
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
         let (url, embedded) = database(config, &log).await?;
@@ -119,6 +121,21 @@ impl Application {
             embedded.stop().await;
         }
         info!(self.log, "stopped");
+    }
+}
+
+/// A live call takes several descriptors, and the usual soft limit is for small programs.
+fn raise_open_files(live_calls: usize, log: &Logger) {
+    let needed = open_files::needed(live_calls);
+    match open_files::raise() {
+        Ok((before, after)) => {
+            info!(log, "limit of open files"; "was" => before.soft, "is" => after.soft, "needed" => needed);
+            if after.soft < needed {
+                warn!(log, "the limit of open files is too low for MAX_LIVE_CALLS";
+                    "needed" => needed, "set" => open_files::remedy(needed));
+            }
+        }
+        Err(error) => warn!(log, "the limit of open files could not be raised"; "error" => %error),
     }
 }
 

@@ -65,12 +65,21 @@ pub enum SignatureError {
     /// The header has a wrong format.
     #[error("the signature's header is malformed")]
     Malformed,
-    /// Older than the window, perhaps a replay.
-    #[error("the signature is too old")]
-    TooOld,
-    /// Too far in the future: a clock is wrong.
-    #[error("the signature is from the future")]
-    TooNew,
+    /// Older than the window, by the clock of this host: a clock is wrong, or it is a late or repeated delivery.
+    #[error(
+        "the signature's time is {seconds} s behind this host's clock: check NTP on both hosts, or do not send an old \
+         request again"
+    )]
+    TooOld {
+        /// How far the signature's time is behind.
+        seconds: i64,
+    },
+    /// Too far in the future, by the clock of this host: a clock is wrong.
+    #[error("the signature's time is {seconds} s ahead of this host's clock: check NTP on both hosts")]
+    TooNew {
+        /// How far the signature's time is ahead.
+        seconds: i64,
+    },
     /// The secret or the body differs.
     #[error("the signature does not match")]
     Wrong,
@@ -129,7 +138,8 @@ pub struct Verifier {
 }
 
 impl Verifier {
-    /// Checks the header and its time, before the body.
+    /// Checks the header and its time, before the body. `now` is the time of the host's clock: the sender took the
+    /// signature's time from a clock of the same kind.
     ///
     /// # Errors
     /// All of [`SignatureError`] but `Wrong`, unless the secret is empty.
@@ -139,10 +149,10 @@ impl Verifier {
         let signed_at = claim.seconds().ok_or(SignatureError::Malformed)?;
         let age = unix_seconds(now).saturating_sub(signed_at);
         if age > kind.past_seconds() {
-            return Err(SignatureError::TooOld);
+            return Err(SignatureError::TooOld { seconds: age });
         }
         if age < kind.future_seconds().saturating_neg() {
-            return Err(SignatureError::TooNew);
+            return Err(SignatureError::TooNew { seconds: age.saturating_neg() });
         }
         let mut mac = keyed(secret).ok_or(SignatureError::Wrong)?;
         mac.update(claim.time.as_bytes());
@@ -165,12 +175,6 @@ impl Verifier {
         let matching = tags.iter().filter(|tag| mac.clone().verify_slice(tag.as_slice()).is_ok()).count();
         if matching == 0 { Err(SignatureError::Wrong) } else { Ok(()) }
     }
-}
-
-/// The time that a signature header claims, in seconds since 1970. It is not proved.
-#[must_use]
-pub fn signed_at(kind: Kind, header: &[u8]) -> Option<i64> {
-    Claim::parse(kind, header)?.seconds()
 }
 
 /// Name and value of the signature header for a body.

@@ -2,6 +2,8 @@
 
 mod call_outcomes;
 pub mod health;
+mod host_state;
+pub(crate) mod host_watch;
 pub mod metrics;
 pub mod outcomes;
 pub(crate) mod problems;

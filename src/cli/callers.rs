@@ -132,7 +132,7 @@ async fn write(
     let transaction = connected.client.transaction().await?;
     let described = |done: usize| bar.set_position(u64::try_from(done).unwrap_or(u64::MAX));
     let done =
-        caller_import::write(&transaction, ACCOUNT, &sheet.callers, sheet.columns, clock::now(), described)
+        caller_import::write(&transaction, ACCOUNT, &sheet.callers, sheet.columns, clock::wall(), described)
             .await?;
     transaction.commit().await?;
     bar.finish_and_clear();

@@ -10,6 +10,7 @@ mod clock;
 mod countries;
 mod database;
 mod finding;
+mod open_files;
 mod options;
 mod paths;
 mod prompts;
@@ -56,6 +57,7 @@ const PROBES: &[Probe] = &[
     Probe { subject: "signed URL", look: |world| signed_url::look(world).boxed_local() },
     Probe { subject: "ElevenLabs webhooks", look: |world| webhooks::look(world).boxed_local() },
     Probe { subject: "capacity", look: |world| async { capacity::look(world) }.boxed_local() },
+    Probe { subject: "open files", look: |world| async { open_files::look(world.config) }.boxed_local() },
     Probe { subject: "3CX", look: |world| async { threecx::look(world) }.boxed_local() },
     Probe { subject: "destinations", look: |world| async { threecx::destinations(world) }.boxed_local() },
     Probe { subject: "countries", look: |world| async { countries::look(world) }.boxed_local() },

@@ -29,7 +29,7 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     let runner = embedded::runner();
     // Both pools, the lock and a migration.
     let connections = config.database.pool_size.saturating_add(2);
-    let needs = Needs { migrations: runner.get_migrations(), connections, now: clock::now() };
+    let needs = Needs { migrations: runner.get_migrations(), connections, now: clock::wall() };
     readiness::examine(&pool, needs).await
 }
 

@@ -179,7 +179,7 @@ fn conclude(arguments: &Arguments, report: &Report) -> Exit {
 
 fn write(path: &Path, arguments: &Arguments, report: &Report) -> std::io::Result<()> {
     let is_wait = arguments.live_call.as_deref().is_some_and(|text| text.trim().eq_ignore_ascii_case(WAIT));
-    let measured_at = Timestamp::from_microsecond(clock::now().0).map(|at| at.to_string()).ok();
+    let measured_at = Timestamp::from_microsecond(clock::wall().0).map(|at| at.to_string()).ok();
     let whole = json!({
         "precall": env!("CARGO_PKG_VERSION"),
         "measured_at": measured_at,

@@ -56,7 +56,7 @@ async fn erase_again(
 ) -> Result<u64, StoreError> {
     let transaction = connected.client.transaction().await?;
     let by = "command line";
-    let erased = erasure::erase(&transaction, &line.scope, None, line.erasure, by, clock::now()).await?;
+    let erased = erasure::erase(&transaction, &line.scope, None, line.erasure, by, clock::wall()).await?;
     transaction.commit().await?;
     Ok(erased.events)
 }

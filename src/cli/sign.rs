@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Arguments) -> Exit {
         Header::Threecx => Kind::ThreeCx,
         Header::Elevenlabs => Kind::ElevenLabs,
     };
-    let (name, value) = sign(kind, arguments.secret.as_bytes(), &body, precall_base::clock::now());
+    let (name, value) = sign(kind, arguments.secret.as_bytes(), &body, precall_base::clock::wall());
     println!("{name}: {value}");
     Exit::Good
 }

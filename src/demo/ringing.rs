@@ -174,7 +174,7 @@ impl Ringing<'_> {
             "called_number": CALLED, "direction": "In",
         })
         .to_string();
-        let (name, value) = sign(Kind::ThreeCx, secret.as_bytes(), body.as_bytes(), clock::now());
+        let (name, value) = sign(Kind::ThreeCx, secret.as_bytes(), body.as_bytes(), clock::wall());
         let failed = |what: String| DemoError::Setup(format!("the webhook of call {ordinal}: {what}"));
         let request = client.post(url).insert_header((name, value)).content_type("application/json");
         let mut answer = request.send_body(body).await.map_err(|error| failed(error.to_string()))?;

@@ -79,7 +79,7 @@ fn unnamed<B>(response: &ServiceResponse<B>) -> (String, Option<Uuid>, Option<Va
 async fn write(app: &AppState, who: &str, action: &str, subject: Option<Uuid>, detail: Option<Value>) {
     let writing = async {
         let client = app.pool.get().await?;
-        audit::record(&**client, who, action, subject, detail, clock::now()).await
+        audit::record(&**client, who, action, subject, detail, clock::wall()).await
     };
     let written = tokio::time::timeout(LONGEST, writing).await.unwrap_or(Err(StoreError::TooSlow));
     if let Err(error) = written {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use precall_call::At;
 
-pub(crate) use precall_base::clock::now;
+pub(crate) use precall_base::clock::{now, wall};
 
 /// A time for JSON; `None` when the calendar cannot represent it.
 pub(crate) fn timestamp(at: At) -> Option<Timestamp> {

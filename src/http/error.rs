@@ -141,6 +141,11 @@ codes! {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome(pub(crate) &'static str);
 
+/// By how much the time of a refused signature is off, in words. Stored in the extensions of the response. The answer
+/// says it as well: it tells no more than the header `Date` that every answer has.
+#[derive(Clone, Debug)]
+pub(crate) struct ClockOff(pub(crate) String);
+
 /// An error response (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Problem {
@@ -222,6 +227,9 @@ impl ResponseError for Problem {
         }
         let mut response = response.body(self.body());
         response.extensions_mut().insert(Outcome(self.code.name()));
+        if self.code == Code::SignatureExpired {
+            response.extensions_mut().insert(ClockOff(self.detail.clone().into_owned()));
+        }
         response
     }
 }
@@ -255,12 +263,14 @@ impl From<Busy> for Problem {
 
 impl From<SignatureError> for Problem {
     fn from(error: SignatureError) -> Self {
-        Self::of(match error {
-            SignatureError::Missing => Code::SignatureMissing,
-            SignatureError::Malformed => Code::SignatureMalformed,
-            SignatureError::TooOld | SignatureError::TooNew => Code::SignatureExpired,
-            SignatureError::Wrong => Code::SignatureWrong,
-        })
+        match error {
+            SignatureError::Missing => Self::of(Code::SignatureMissing),
+            SignatureError::Malformed => Self::of(Code::SignatureMalformed),
+            SignatureError::TooOld { .. } | SignatureError::TooNew { .. } => {
+                Self::new(Code::SignatureExpired, error.to_string())
+            }
+            SignatureError::Wrong => Self::of(Code::SignatureWrong),
+        }
     }
 }
 

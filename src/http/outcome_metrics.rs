@@ -11,8 +11,7 @@ use slog::info;
 
 use crate::http::app_state::AppState;
 use crate::http::client_address::address;
-use crate::http::clock;
-use crate::http::error::{Code, Outcome};
+use crate::http::error::{ClockOff, Code, Outcome};
 use crate::http::refusals::Refused;
 use crate::http::status::webhook_outcomes;
 
@@ -55,15 +54,15 @@ async fn counted<B: MessageBody + 'static>(
     let took = begun.elapsed();
     let outcome = outcome_of(&response);
     app.engine.metrics().webhook(webhook, outcome, took);
-    let (outcomes, asked) = (app.engine.outcomes(), response.request());
-    webhook_outcomes::note(&outcomes, webhook, asked, response.status(), outcome, clock::now());
+    let clock = response.response().extensions().get::<ClockOff>().map(|off| off.0.clone());
+    webhook_outcomes::note(&app.engine.outcomes(), webhook, response.status(), outcome, clock.as_deref());
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
         info!(app.settings.log, "webhook accepted";
             "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
     } else {
         let client = address(response.request(), &app.settings);
-        app.refusals.count(Refused::Webhook(webhook.name()), outcome, client);
+        app.refusals.count(Refused::Webhook(webhook.name()), outcome, client, clock);
     }
     Ok(response)
 }
@@ -84,7 +83,7 @@ pub(crate) async fn api<B: MessageBody + 'static>(
     app.engine.metrics().api_refused(outcome);
     let suspicious = [Code::Unauthenticated, Code::Forbidden, Code::TooManyFromSource];
     if suspicious.iter().any(|code| code.name() == outcome) {
-        app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings));
+        app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings), None);
     }
     Ok(response)
 }

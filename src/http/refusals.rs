@@ -44,6 +44,8 @@ struct Counted {
     count: u64,
     /// The first address of the source.
     client: Option<IpAddr>,
+    /// By how much the time of the latest signature is off, in words.
+    clock: Option<String>,
 }
 
 impl Refusals {
@@ -55,24 +57,32 @@ impl Refusals {
     }
 
     /// Counts one refused request. It never waits for the log.
-    pub(crate) fn count(&self, what: Refused, outcome: &'static str, client: Option<IpAddr>) {
+    pub(crate) fn count(
+        &self,
+        what: Refused,
+        outcome: &'static str,
+        client: Option<IpAddr>,
+        clock: Option<String>,
+    ) {
         let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
         let own = Key { what, outcome, source: client.map(source_of) };
         let has_line = counted.contains_key(&own) || counted.len() < SOURCES_MAX;
         let key = if has_line { own } else { Key { source: None, ..own } };
         let client = client.filter(|_| has_line);
-        let counted = counted.entry(key).or_insert(Counted { count: 0, client });
+        let counted = counted.entry(key).or_insert(Counted { count: 0, client, clock: None });
         counted.count = counted.count.saturating_add(1);
+        counted.clock = clock;
     }
 
     /// Writes one line for each source and outcome, and begins again.
     fn flush(&self) {
         let counted = std::mem::take(&mut *self.counted.lock().unwrap_or_else(PoisonError::into_inner));
-        for (key, Counted { count, client }) in counted {
+        for (key, Counted { count, client, clock }) in counted {
             let client = client.map_or_else(|| OTHERS.to_owned(), |client| client.to_string());
             match key.what {
                 Refused::Webhook(webhook) => warn!(self.log, "webhook refused";
-                    "webhook" => webhook, "outcome" => key.outcome, "count" => count, "client" => client),
+                    "webhook" => webhook, "outcome" => key.outcome, "count" => count, "client" => client,
+                    "clock" => clock),
                 Refused::Api => warn!(self.log, "API request refused";
                     "outcome" => key.outcome, "count" => count, "client" => client),
             }

@@ -10,6 +10,7 @@
 use precall_test_support as support;
 
 mod callers;
+mod clock_steps;
 mod commands;
 mod databases;
 mod demo;
@@ -19,6 +20,7 @@ mod killed_bridge;
 mod killed_clones;
 mod left_callers;
 mod one_engine;
+mod open_files;
 mod program;
 mod refusals;
 mod serve;

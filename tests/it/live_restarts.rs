@@ -76,6 +76,29 @@ async fn conversing(mut plan: PbxPlan, change: impl FnOnce(&mut PbxPlan)) -> (Pb
 }
 
 #[actix::test]
+async fn every_restart_brings_the_agent_back_in_the_cloned_voice() {
+    const RESTARTS: usize = 4;
+    let plan = PbxPlan::default().bridge(vec![say(400), waits(60_000)]);
+    let (mut world, pbx_id, call) = conversing(plan, |_| ()).await;
+    world.talk(call, 1).await;
+    for restart in 1..=RESTARTS {
+        world = world.restart().await;
+        world.talk(call, restart + 1).await;
+        world.in_state(call, "conversing").await;
+    }
+    let statement = "select event ->> 'rung' from call_events
+        where call = $1 and event ->> 'kind' = 'handoff_started' order by seq";
+    let rungs = world.client.query(statement, &[&call]).await.unwrap();
+    let rungs: Vec<String> = rungs.iter().map(|row| row.get(0)).collect();
+    assert_eq!(rungs, vec!["bridge_cloned"; RESTARTS + 1]);
+    let voices: Vec<_> = world.talks(call).into_iter().map(|talk| talk.voice_id).collect();
+    assert!(voices.iter().all(|voice| voice.is_some() && *voice == voices[0]), "{voices:?}");
+    world.hangs_up(&pbx_id);
+    world.released(call).await;
+    world.stop_after_cuts().await;
+}
+
+#[actix::test]
 async fn when_the_pbx_drops_a_leg_with_a_broken_stream_the_call_ends_with_that_cause() {
     let plan = PbxPlan::default().bridge(vec![say(400), waits(30_000)]);
     let at_once = Some(std::time::Duration::ZERO);

@@ -53,6 +53,7 @@ mod restarts;
 mod samples;
 mod schema;
 mod speakers;
+mod unheard_agents;
 mod verify;
 mod voice_reconciler;
 mod voice_slots;

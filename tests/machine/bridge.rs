@@ -11,30 +11,30 @@ use precall_call::{
 use crate::stories::{Story, start};
 use crate::vocabulary::{NOTICE, PERSON, agent_id, policy, voice_ready};
 
-fn bridge() -> Policy {
+pub fn bridge() -> Policy {
     policy(Route::Bridge)
 }
 
-fn greeted(policy: Policy) -> Story {
+pub fn greeted(policy: Policy) -> Story {
     let mut story =
         Story::of(policy).then(Event::LegConnected).then(Event::GreetingStarted { conversation: None });
     story.orders();
     story
 }
 
-fn played() -> Event {
+pub fn played() -> Event {
     Event::GreetingEnded { end: GreetingEnd::Played }
 }
 
-fn ready(attempt: u8) -> Event {
+pub fn ready(attempt: u8) -> Event {
     Event::HandoffSucceeded { attempt, conversation: Some(agent_id()) }
 }
 
-fn failed(attempt: u8, why: HandoffFailure) -> Event {
+pub fn failed(attempt: u8, why: HandoffFailure) -> Event {
     Event::HandoffFailed { attempt, why }
 }
 
-fn lost(attempt: u8, why: AgentLoss) -> Event {
+pub fn lost(attempt: u8, why: AgentLoss) -> Event {
     Event::AgentLost { attempt, why }
 }
 
@@ -42,7 +42,7 @@ fn with(number: u8, rung: Rung) -> Phase {
     Phase::Conversing(Conversing { attempt: Attempt { number, rung }, looked_up: false })
 }
 
-fn sales() -> Event {
+pub fn sales() -> Event {
     Event::PersonAsked { number: 1, person: Person::Named(Arc::from(PERSON)) }
 }
 
@@ -50,11 +50,11 @@ fn connect(attempt: u8) -> Effect {
     Effect::ConnectAgent { attempt }
 }
 
-fn give_up(attempt: u8) -> Effect {
+pub fn give_up(attempt: u8) -> Effect {
     Effect::CancelHandoff { attempt }
 }
 
-fn talking() -> Story {
+pub fn talking() -> Story {
     let mut story = greeted(bridge()).then(voice_ready()).then(ready(1)).then(played());
     assert_eq!(story.call.phase, with(1, Rung::BridgeCloned));
     story.orders();
@@ -141,7 +141,7 @@ fn keys_during_the_greeting_bring_the_ready_agent_or_a_person() {
 
 #[test]
 fn the_call_ends_when_agent_caller_or_deadline_ends_it() {
-    let ended = talking().then(Event::AgentEnded { attempt: 1 });
+    let ended = talking().then(Event::AgentSpoke { attempt: 1 }).then(Event::AgentEnded { attempt: 1 });
     assert_eq!(ended.ended(), (Cause::AgentEnded, None, Told::Goodbye));
     assert_eq!(ended.orders, [Effect::StopAudio, Effect::DropLeg, Effect::ReleaseSeat]);
     let hung_up = talking().then(Event::AgentSpoke { attempt: 1 }).then(Event::LegGone);

@@ -2,7 +2,7 @@
 
 use precall_call::{
     At, Attempt, Call, Conversing, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof,
-    ProofState, ProofWay, Purpose, Route, Rung, Step, Voice, facts, step,
+    ProofState, ProofWay, Purpose, Retry, Route, Rung, Step, Voice, facts, step,
 };
 
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to
@@ -20,6 +20,8 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     a_deadline_moves_the_call_on(&taken.next);
     a_stale_deadline_changes_nothing(before, event, now, taken);
     each_rung_is_tried_once_except_for_retries(&taken.next);
+    a_free_attempt_needs_a_restart_or_an_unheard_end(before, event, taken);
+    an_agent_that_ends_the_conversation_was_not_lost(before, event, taken);
     a_person_is_called_at_most_three_times(&taken.next);
     a_dial_needs_its_own_intent(event, taken);
     no_dial_while_one_may_have_been_executed(before, taken);
@@ -98,9 +100,9 @@ fn a_stale_deadline_changes_nothing(before: &Call, event: &Event, now: At, taken
 fn each_rung_is_tried_once_except_for_retries(call: &Call) {
     let ladder: Vec<Rung> = call.tried.iter().copied().filter(|rung| *rung != Rung::Person).collect();
     let again = ladder.iter().enumerate().filter(|(i, rung)| ladder[..*i].contains(rung));
-    let mut times = 0;
+    let mut times = 0_usize;
     for (_, rung) in again {
-        assert!(rung.bridges() || rung.dials(), "{rung:?} was tried twice");
+        assert!(rung.bridges() || rung.dials() || call.resumed > 0, "{rung:?} was tried twice");
         times += 1;
     }
     // A telephone that may have rung is not dialled again.
@@ -110,8 +112,39 @@ fn each_rung_is_tried_once_except_for_retries(call: &Call) {
     if ladder.iter().any(|rung| rung.dials()) {
         assert!(call.conversations.iter().filter(may_have_rung).count() <= 1, "the agent was dialled twice");
     }
-    assert_eq!(times, usize::from(call.retries), "a rung was tried again without leave");
-    assert!(times <= 2, "a rung is tried on and on");
+    let counted = usize::from(call.retries);
+    assert!(counted <= 2, "a rung is tried on and on after losses");
+    // The tests number restarts from 1. An agent that is heard gives the next one its free attempt again.
+    let (restarts, heard) = (call.resumed, u64::from(call.instants.agent_heard.is_some()));
+    let lost_again = u64::from(call.retries);
+    let free = u64::try_from(times.checked_sub(counted).expect("a retry that counts was not made")).unwrap();
+    let most = if call.policy.free_retries { restarts + 1 + heard * (restarts + lost_again) } else { 0 };
+    assert!(free <= most, "{free} free attempts, {most} were allowed");
+}
+
+/// Within one life of the process nothing grants a free attempt without end: each grant needs a restart, or an agent
+/// that ended unheard after one that was heard.
+fn a_free_attempt_needs_a_restart_or_an_unheard_end(before: &Call, event: &Event, taken: &Step) {
+    let is_free = |call: &Call| matches!(call.retry, Some(Retry::Free(_)));
+    if is_free(&taken.next) && before.retry != taken.next.retry {
+        let may = match event {
+            Event::Resumed { generation, .. } => *generation > before.resumed,
+            Event::AgentEnded { .. } => before.unheard_ends == 0 && taken.next.unheard_ends == 1,
+            _ => false,
+        };
+        assert!(may && taken.next.policy.free_retries, "a free attempt by {event:?}");
+    }
+}
+
+/// Nor a loss: it closed its session normally.
+fn an_agent_that_ends_the_conversation_was_not_lost(before: &Call, event: &Event, taken: &Step) {
+    if let (Event::AgentEnded { .. }, true) = (event, before.policy.free_retries) {
+        let is_new = taken.next.agent_loss != before.agent_loss && taken.next.agent_loss.is_some();
+        assert!(!is_new, "a normal end counts as a loss");
+        let release = taken.next.release().filter(|_| !before.is_released());
+        let good = release.is_some_and(|release| release.blame.is_none());
+        assert!(!good || before.agent_heard.is_some(), "a goodbye that nobody heard");
+    }
 }
 
 fn a_person_is_called_at_most_three_times(call: &Call) {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A test that cannot go on should stop.
 
 mod bridge;
+mod free_retries;
 mod holdings;
 mod laws;
 mod live_leg;

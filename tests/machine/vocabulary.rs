@@ -39,6 +39,7 @@ pub fn policy(route: Route) -> Policy {
         list_max: Some(Duration::from_secs(300)),
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
+        free_retries: true,
     }
 }
 
@@ -55,10 +56,12 @@ pub fn offers() -> Vec<Offer> {
         let plain = Policy { pin_wait: Duration::ZERO, ..proving.clone() };
         let start = VoiceWait::Start { after: Duration::from_secs(8) };
         let notice = (route != Route::Callback).then(|| Arc::from(NOTICE));
-        offers.push(offer(Policy { notice, ..plain.clone() }));
+        // Free retries are varied apart from persons and from the operator, for the same reason as below.
+        let earlier = Policy { free_retries: false, ..plain.clone() };
+        offers.push(offer(Policy { notice, ..earlier.clone() }));
         offers.push(offer(Policy { voice_wait: start, has_bridge: false, ..plain.clone() }));
         // Who may be asked for is varied apart from it: the two together multiply the states and add no rule.
-        offers.push(offer(Policy { auto_transition: false, persons: Arc::from([]), ..plain.clone() }));
+        offers.push(offer(Policy { auto_transition: false, persons: Arc::from([]), ..earlier }));
         offers.push(offer(Policy {
             has_transfer: false,
             has_destination: false,
@@ -76,6 +79,14 @@ pub fn offers() -> Vec<Offer> {
             ..alone.clone()
         }));
         offers.push(offer(Policy { auto_transition: false, has_bridge: false, has_transfer: true, ..alone }));
+        if route != Route::Callback {
+            offers.push(offer(Policy {
+                persons: Arc::from([]),
+                person_key: None,
+                has_transfer: route == Route::Transfer,
+                ..plain.clone()
+            }));
+        }
         let policy = Arc::new(plain);
         for admission in [Admission::EndedBefore, Admission::Refused(Cause::DialRefused)] {
             offers.push(Offer { policy: Arc::clone(&policy), admission });

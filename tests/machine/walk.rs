@@ -29,6 +29,8 @@ fn shape(call: &Call) -> Call {
         retry: None,
         retries: 0,
         agent_loss: None,
+        agent_heard: None,
+        unheard_ends: 0,
         handoff_asked: false,
         audio_lost: false,
         last_panic: None,
@@ -79,8 +81,11 @@ fn live_shape(call: &Call) -> Call {
         proof: proof_shape(call),
         wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },
         agent_loss: None,
-        // It decides what the agent is told, which is not a rule of the machine.
-        agent_heard: false,
+        // What an earlier agent said decides what the next one is told, which is not a rule of the machine.
+        agent_heard: call
+            .agent_heard
+            .filter(|heard| call.policy.free_retries && agent_on_leg(call.phase) == Some(*heard))
+            .map(|_| 0),
         utterances: 0,
         resumed: 0,
         pbx_state: None,
@@ -117,6 +122,19 @@ fn phase_shape(phase: Phase) -> Phase {
             Phase::Conversing(Conversing { attempt: unnumbered(with.attempt), ..with })
         }
         Phase::Offered | Phase::Holding | Phase::Released(_) => phase,
+    }
+}
+
+/// The attempt whose agent is on the caller's leg, or is made ready for it.
+fn agent_on_leg(phase: Phase) -> Option<u8> {
+    match phase {
+        Phase::Greeting(greeting) => greeting.early.map(|early| early.attempt.number),
+        Phase::Conversing(with) if with.attempt.rung.bridges() => Some(with.attempt.number),
+        Phase::Offered
+        | Phase::Holding
+        | Phase::HandingOff(_)
+        | Phase::Conversing(_)
+        | Phase::Released(_) => None,
     }
 }
 
@@ -256,12 +274,14 @@ walks! {
     every_law_holds_on_route_bridge_without_anything_to_fall_back_to: Bridge 3 at_least 5_400,
     every_law_holds_on_route_bridge_that_asks_for_proof: Bridge 4 at_least 10_000,
     every_law_holds_on_route_bridge_that_asks_for_proof_and_waits_for_an_operator: Bridge 5 at_least 10_000,
+    every_law_holds_on_route_bridge_with_free_retries: Bridge 6 at_least 20_000,
     every_law_holds_on_route_transfer: Transfer 0 at_least 42_000,
     every_law_holds_on_route_transfer_that_starts_without_the_voice: Transfer 1 at_least 4_000,
     every_law_holds_on_route_transfer_that_waits_for_an_operator: Transfer 2 at_least 68_000,
     every_law_holds_on_route_transfer_without_anything_to_fall_back_to: Transfer 3 at_least 5_400,
     every_law_holds_on_route_transfer_that_asks_for_proof: Transfer 4 at_least 10_000,
     every_law_holds_on_route_transfer_that_asks_for_proof_and_waits_for_an_operator: Transfer 5 at_least 10_000,
+    every_law_holds_on_route_transfer_with_free_retries: Transfer 6 at_least 20_000,
 }
 
 #[test]

@@ -174,6 +174,7 @@ pub fn policy() -> Arc<Policy> {
         list_max: None,
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
+        free_retries: true,
     })
 }
 

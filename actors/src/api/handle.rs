@@ -31,6 +31,7 @@ use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
 use crate::observe::health::{CapacityHealth, Health, PbxHealth};
+use crate::observe::host_watch::HostWatch;
 use crate::observe::metrics::Metrics;
 use crate::observe::problems;
 use crate::observe::prompt_problems::PromptProblems;
@@ -72,6 +73,7 @@ pub struct EngineHandle {
     pub(crate) refusal: Arc<StartRefusal>,
     pub(crate) supervisor: Addr<CallSupervisor>,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) host: Arc<HostWatch>,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,
     pub(crate) limits: ConfiguredLimits,
@@ -174,7 +176,7 @@ impl EngineHandle {
     pub async fn forget_voice(&self, caller: &str) -> Result<bool, Busy> {
         let dropped = async {
             let client = self.services.pool.get().await.map_err(|_| Busy::CannotKeep)?;
-            let rows = voices::drop_cached(&**client, DEFAULT_ACCOUNT, caller, clock::now()).await;
+            let rows = voices::drop_cached(&**client, DEFAULT_ACCOUNT, caller, clock::wall()).await;
             rows.map_err(|_| Busy::CannotKeep)
         };
         let rows = tokio::time::timeout(ANSWER_WITHIN, dropped).await.map_err(|_| Busy::TooSlow)??;
@@ -248,6 +250,7 @@ impl EngineHandle {
             obstacle: persistence.dated_obstacle(),
             database: persistence.problems(),
             quarantined: persistence.quarantined(),
+            host: self.host.problems(),
             pbx: threecx.as_ref(),
             prompts: &prompt_problems,
             agents: self.services.agent_settings.problems(),

@@ -41,6 +41,10 @@ use crate::limits::budgets::Use;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
+/// Longest time until a call looks at its deadline again. Timers of the runtime stand still while the
+/// host is suspended.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
+
 /// Pending work, in order. It survives a panic: the item that was running is done again.
 enum Work {
     Record(Box<Entry>),
@@ -306,14 +310,15 @@ impl CallActor {
         self.services.board.show(&self.context, &self.call, actors);
     }
 
-    /// Arms a timer for the call's deadline. Timers are never cancelled: a timer that fires early arms a new one.
+    /// Arms a timer for the call's deadline. Timers are never cancelled: a timer that fires early arms a new one. The
+    /// deadline passes by precall's clock, which the runtime's timers follow only roughly.
     fn arm_timer(&mut self, ctx: &mut Context<Self>) {
         let Some(deadline) = self.call.deadline() else { return };
         if self.timer_at.is_some_and(|at| at <= deadline.due) {
             return;
         }
         self.timer_at = Some(deadline.due);
-        let wait = deadline.due.since(clock::now()).max(Duration::from_millis(1));
+        let wait = deadline.due.since(clock::now()).clamp(Duration::from_millis(1), LOOK_AGAIN);
         ctx.run_later(wait, move |actor, ctx| {
             if actor.timer_at == Some(deadline.due) {
                 actor.timer_at = None;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Recipient, WrapFuture};
+use precall_base::clock;
 use precall_call::{At, CallPart, ConversationId, Event, GreetingEnd, HandoffFailure, Purpose};
 use precall_providers::elevenlabs::ConversationDetail;
 
@@ -175,7 +176,8 @@ pub async fn find(
     since: At,
 ) -> LookupResult {
     let mut answered = false;
-    let earliest = since.0.div_euclid(1_000_000).saturating_sub(CLOCK_SLACK_SECONDS);
+    // ElevenLabs' times are compared with the host's clock, not with precall's own.
+    let earliest = clock::on_the_wall(since).0.div_euclid(1_000_000).saturating_sub(CLOCK_SLACK_SECONDS);
     for pause in RETRY_DELAYS {
         tokio::time::sleep(pause).await;
         let agent = Some(context.line.agent_id.as_str());

@@ -163,6 +163,7 @@ impl Line {
             list_max: Some(LIST_MAX),
             report_grace: rules.report_grace,
             notes_first_word: true,
+            free_retries: true,
         }
     }
 

@@ -43,7 +43,7 @@ pub(crate) async fn run_deletion_worker(services: Arc<ErasureServices>) {
 
 /// Runs the due deletions; returns how many succeeded.
 async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
-    let due = deletions::due(&**services.pool.get().await?, clock::now(), ROUND_MAX).await?;
+    let due = deletions::due(&**services.pool.get().await?, clock::wall(), ROUND_MAX).await?;
     let mut done = 0_usize;
     for due in due {
         let outcome = tokio::time::timeout(DELETE_WITHIN, delete(services, &due.target)).await;
@@ -51,12 +51,12 @@ async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
         let client = services.pool.get().await?;
         match outcome {
             Ok(()) => {
-                deletions::done(&**client, due.id, clock::now()).await?;
+                deletions::done(&**client, due.id, clock::wall()).await?;
                 done = done.saturating_add(1);
             }
             Err(why) => {
                 log_failure(services, &due, &why);
-                deletions::not_done(&**client, &due, &why, clock::now()).await?;
+                deletions::not_done(&**client, &due, &why, clock::wall()).await?;
             }
         }
     }

@@ -109,7 +109,7 @@ impl ErasureServices {
     }
 
     async fn erase(&self, caller: &str, by: &str, erasure: Uuid) -> Result<(Scope, Erased), NotErased> {
-        let now = clock::now();
+        let now = clock::wall();
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = client.transaction().await.map_err(StoreError::from)?;
         if erasure::is_live(&transaction, DEFAULT_ACCOUNT, caller).await? {

@@ -31,7 +31,7 @@ const MORE_CONNECTIONS: usize = 3;
 pub(crate) async fn examine(pool: &Pool) -> Vec<Finding> {
     let runner = embedded::runner();
     let connections = pool.status().max_size.saturating_add(MORE_CONNECTIONS);
-    let needs = Needs { migrations: runner.get_migrations(), connections, now: clock::now() };
+    let needs = Needs { migrations: runner.get_migrations(), connections, now: clock::wall() };
     readiness::examine(pool, needs).await
 }
 

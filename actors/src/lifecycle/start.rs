@@ -31,6 +31,7 @@ use crate::limits::agent_seats::AgentSeats;
 use crate::limits::budgets::SharedBudgets;
 use crate::limits::dial_guard::DialGuard;
 use crate::limits::provider_capacity::Capacity;
+use crate::observe::host_watch::HostWatch;
 use crate::observe::metrics::Metrics;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::provider_health::ProviderState;
@@ -209,6 +210,8 @@ impl Engine {
         });
         let heartbeats =
             Heartbeats::start(&call_handles.iter().cloned().chain([writing.handle()]).collect::<Vec<_>>());
+        let host = Arc::new(HostWatch::new(settings.max_live_calls, services.log.clone()));
+        let watch = Arc::clone(&host).run();
         let handle = EngineHandle {
             services,
             erasure,
@@ -217,6 +220,7 @@ impl Engine {
             refusal,
             supervisor,
             heartbeats,
+            host,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
             limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
@@ -226,6 +230,7 @@ impl Engine {
         home.spawn_fn(move || {
             actix::spawn(loading.run(feed, supervisor));
             actix::spawn(probe.run());
+            actix::spawn(watch);
         });
         let arbiters = calls.into_iter().chain([writing]).collect();
         Ok(Self { handle, recovery, home, arbiters })

@@ -46,6 +46,10 @@ pub fn observe(outcomes: &mut Outcomes, call: CallId, before: Option<&Call>, eve
                 outcomes.failed_again(Area::Handoff, whose, &words, at);
             }
         }
+        Event::AgentEnded { .. } if after.unheard_ends > 0 => {
+            let words = "the agent hangs up before it speaks: it closed the conversation normally, unheard";
+            outcomes.failed(Area::Handoff, whose, words, at);
+        }
         Event::AgentLost { why, .. } => {
             let words = match why {
                 AgentLoss::Lost => "the agent's session was lost",

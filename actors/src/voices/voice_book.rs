@@ -289,7 +289,7 @@ impl VoiceBook {
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let at = clock::now();
-            let known = match tokio::time::timeout(READ_WITHIN, read_caller(&services, &key, at)).await {
+            let known = match tokio::time::timeout(READ_WITHIN, read_caller(&services, &key)).await {
                 Ok(Ok(known)) => Ok(known),
                 Ok(Err(error)) => {
                     warn!(services.log, "could not read a mapping"; "job" => %job, "caller" => key.masked(),
@@ -327,9 +327,9 @@ impl VoiceBook {
 }
 
 /// Reads a caller's mapping and the mark of the sample.
-async fn read_caller(services: &VoiceServices, key: &CallerKey, at: At) -> Result<MappedCaller, StoreError> {
+async fn read_caller(services: &VoiceServices, key: &CallerKey) -> Result<MappedCaller, StoreError> {
     let client = services.pool.get().await?;
-    let mapping = voices::mapping(&client, &key.account, &key.caller, at).await?;
+    let mapping = voices::mapping(&client, &key.account, &key.caller, clock::wall()).await?;
     drop(client);
     let Some(known) = &mapping else { return Ok(MappedCaller { mapping, mark: None }) };
     // If the sample store does not answer, the cached voice is used.

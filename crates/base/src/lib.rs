@@ -1,7 +1,9 @@
-//! Shared basics of every layer: clock, delays between retries, telephone numbers, what may be wrong with text.
+//! Shared basics of every layer: clock, delays between retries, telephone numbers, what may be wrong with text,
+//! the limit of open files.
 
 pub mod backoff;
 pub mod clock;
 pub mod exact_numbers;
 pub mod invisible;
+pub mod open_files;
 pub mod phone_number;

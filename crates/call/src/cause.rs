@@ -34,7 +34,8 @@ named! {
         Completed = "completed",
         /// The caller hung up.
         CallerHungUp = "caller_hung_up",
-        /// The agent ended the conversation.
+        /// The agent ended the conversation. With a blame: it did so before the caller heard it, and no other agent
+        /// could be reached.
         AgentEnded = "agent_ended",
         /// An operator ended it.
         OperatorEnded = "operator_ended",

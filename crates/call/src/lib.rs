@@ -26,6 +26,8 @@ pub use fold::{FoldError, fold};
 pub use ids::{CallId, CloneJobId, ConversationId, LineId, Operator, VoiceId};
 pub use phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 pub use policy::{Person, Policy, Proof, ProofWay, ProvedBy, Route, Rung, VoicePolicy, VoiceWait};
-pub use state::{Call, Conversation, Deadline, Deadlines, Dial, Instants, Leg, ProofState, Seat, Voice};
+pub use state::{
+    Call, Conversation, Deadline, Deadlines, Dial, Instants, Leg, ProofState, Retry, Seat, Voice,
+};
 pub use step::{Step, open, step};
 pub use time::At;

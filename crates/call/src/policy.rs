@@ -209,6 +209,10 @@ pub struct Policy {
     pub report_grace: Duration,
     /// Whether the log says when the caller hears an agent on the bridge. Logs of earlier versions do not.
     pub notes_first_word: bool,
+    /// Whether a restart of precall uses up no retry and no rung, and an agent that ends the conversation before the
+    /// caller heard it is called once more. Calls of earlier versions count the first as a loss, and take the second
+    /// for a goodbye.
+    pub free_retries: bool,
 }
 
 impl Policy {

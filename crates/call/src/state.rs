@@ -165,6 +165,25 @@ pub struct Instants {
     pub released: Option<At>,
 }
 
+/// Leave to try a rung again that failed without its own fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Retry {
+    /// After a loss. A call has few of them, because what is lost again and again is not worth waiting for.
+    Counted(Rung),
+    /// After a restart of precall, once for each restart; and once after an agent that ended unheard.
+    Free(Rung),
+}
+
+impl Retry {
+    /// The rung.
+    #[must_use]
+    pub fn rung(self) -> Rung {
+        match self {
+            Self::Counted(rung) | Self::Free(rung) => rung,
+        }
+    }
+}
+
 /// A call. Its phase holds the data that only this phase has; the other fields live longer than one phase.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Call {
@@ -196,17 +215,20 @@ pub struct Call {
     pub seat: Seat,
     /// Rungs that were tried, in order.
     pub tried: Vec<Rung>,
-    /// A rung that may be tried again, since it failed without its own fault. Set in any phase with an agent, used by
-    /// a later attempt.
-    pub retry: Option<Rung>,
-    /// Number of such attempts.
+    /// A rung that may be tried again, since it failed without its own fault. Set in any phase with an attempt, used by
+    /// a later one.
+    pub retry: Option<Retry>,
+    /// Number of such attempts that count.
     pub retries: u8,
     /// How the last agent was lost. It explains an end that comes attempts later.
     pub agent_loss: Option<AgentLoss>,
     /// Whether an agent was connected with the caller on the live leg. It counts after the end as well.
     pub agent_talked: bool,
-    /// Whether the caller heard an agent on the bridge. A later session continues, so it must not greet again.
-    pub agent_heard: bool,
+    /// The latest attempt whose agent the caller heard on the bridge. A later session continues, so it must not greet
+    /// again.
+    pub agent_heard: Option<u8>,
+    /// How many agents in a row ended the conversation before the caller heard them; from two on it stays 2.
+    pub unheard_ends: u8,
     /// Number of utterances on the bridge.
     pub utterances: u32,
     /// All due times. They stand in one place, since the earliest of all of them is the call's deadline.
@@ -392,7 +414,7 @@ impl Call {
     /// Whether the next agent session goes on with a conversation that the caller is in already.
     #[must_use]
     pub fn continues_conversation(&self) -> bool {
-        self.agent_heard || self.utterances > 0
+        self.agent_heard.is_some() || self.utterances > 0
     }
 
     /// Whether an agent conversation is known to have taken place. One with a voicemail box does not count, nor one on

@@ -57,7 +57,8 @@ pub fn open(offer: &Offer, now: At) -> Step {
         retries: 0,
         agent_loss: None,
         agent_talked: false,
-        agent_heard: false,
+        agent_heard: None,
+        unheard_ends: 0,
         utterances: 0,
         deadlines: Deadlines::default(),
         generation: 0,
@@ -305,7 +306,7 @@ impl StepBuilder {
             self.ask_for_voice();
         }
         if ours {
-            self.session_went();
+            self.attempt_ended_with_the_process();
             self.leg_after_restart();
             if leg == LegSeen::Present {
                 self.leg_connected();

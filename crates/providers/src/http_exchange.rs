@@ -27,6 +27,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use url::Url;
 
+use crate::http_client::HttpClient;
 use crate::tls_roots::TlsRoots;
 
 /// Limit of each step of connecting (name resolution, TCP, TLS), whatever the whole deadline is.
@@ -132,13 +133,14 @@ pub(super) enum FailureKind {
 }
 
 /// An HTTP client with its own pool and Mozilla's root certificates. Call it on the arbiter that will use the client.
-pub(super) fn http_client() -> Client {
-    build_client(None)
+pub(super) fn http_client() -> HttpClient {
+    HttpClient::new(|| build_client(None))
 }
 
 /// The same with these root certificates.
-pub(super) fn http_client_with(roots: &TlsRoots) -> Client {
-    build_client(Some(roots))
+pub(super) fn http_client_with(roots: &TlsRoots) -> HttpClient {
+    let roots = roots.clone();
+    HttpClient::new(move || build_client(Some(&roots)))
 }
 
 fn build_client(roots: Option<&TlsRoots>) -> Client {
@@ -184,10 +186,11 @@ pub(super) async fn within<T, E: From<Failure>>(
 
 /// Sends a request and waits for the complete response. Dropping the future closes the connection.
 pub(super) async fn exchange(
-    client: &Client,
+    client: &HttpClient,
     request: Request,
     progress: &Rc<Progress>,
 ) -> Result<Response, Failure> {
+    let client = client.lease();
     progress.begin(request.body.is_some());
     let has_answer_body = request.method != Method::HEAD;
     let mut builder = client.request(request.method, request.url.as_str());

@@ -7,6 +7,7 @@ pub mod s3;
 pub mod threecx;
 pub mod tls_roots;
 
+mod http_client;
 mod http_exchange;
 mod lenient;
 

@@ -226,14 +226,14 @@ impl World {
     /// Posts a signed 3CX webhook. Returns status and body of the answer.
     pub async fn post_3cx(&self, body: &Value) -> (u16, Value) {
         let text = body.to_string();
-        let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), text.as_bytes(), clock::now());
+        let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), text.as_bytes(), clock::wall());
         self.post("/webhook/3cx", &[(name, &value)], text).await
     }
 
     /// Posts a signed post-call webhook of ElevenLabs.
     pub async fn post_report(&self, body: &Value) -> (u16, Value) {
         let text = body.to_string();
-        let (name, value) = sign(Kind::ElevenLabs, SECRET.as_bytes(), text.as_bytes(), clock::now());
+        let (name, value) = sign(Kind::ElevenLabs, SECRET.as_bytes(), text.as_bytes(), clock::wall());
         self.post("/webhook/elevenlabs/postcall", &[(name, &value)], text).await
     }
 

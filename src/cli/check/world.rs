@@ -134,7 +134,7 @@ async fn database(config: &Config, clocks: &mut Vec<SeenClock>) -> SeenDatabase 
     }
     let (callers, found) = match mapped_callers::have_tables(client).await {
         Ok(true) => {
-            let callers = mapped_callers::read(client, clock::now(), CALLERS_MAX).await;
+            let callers = mapped_callers::read(client, clock::wall(), CALLERS_MAX).await;
             let found = lines::read(client).await.unwrap_or_default();
             (Some(callers.map_err(|error| error.to_string())), found)
         }
@@ -145,7 +145,7 @@ async fn database(config: &Config, clocks: &mut Vec<SeenClock>) -> SeenDatabase 
 }
 
 fn clock_of(of: &'static str, theirs: i64) -> SeenClock {
-    SeenClock { of, theirs, ours: seconds(clock::now()) }
+    SeenClock { of, theirs, ours: seconds(clock::wall()) }
 }
 
 fn seconds(at: At) -> i64 {

@@ -25,7 +25,7 @@ use super::page::{NoQuery, Page, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
-use crate::http::clock::now;
+use crate::http::clock::wall;
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
@@ -256,7 +256,7 @@ pub(crate) async fn put(
         },
     };
     let (by, pool) = (&admin.principal.name, &app.pool);
-    let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, by, now())).await? {
+    let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, by, wall())).await? {
         Put::Created => StatusCode::CREATED,
         Put::Changed => StatusCode::OK,
         Put::NoSpeaker => return Err(Problem::of(Code::SpeakerNotFound)),
@@ -332,7 +332,7 @@ pub(crate) async fn delete(
     if query.erase {
         return erasure::erase(&app, &caller, by).await;
     }
-    if !read(&app, callers::delete(&app.pool, ACCOUNT, &caller, by, now())).await? {
+    if !read(&app, callers::delete(&app.pool, ACCOUNT, &caller, by, wall())).await? {
         return Err(Problem::of(Code::CallerNotFound));
     }
     app.engine.look_at_voices();

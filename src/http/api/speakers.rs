@@ -19,7 +19,7 @@ use super::page::{NoQuery, Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
-use crate::http::clock::{now, timestamp};
+use crate::http::clock::{timestamp, wall};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
 
@@ -173,7 +173,7 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, Problem> {
     fields::line("name", &order.name, NAME_MAX)?;
     let (by, pool) = (&admin.principal.name, &app.pool);
-    let id = read(&app, speakers::create(pool, ACCOUNT, &order.name, by, now())).await?;
+    let id = read(&app, speakers::create(pool, ACCOUNT, &order.name, by, wall())).await?;
     info!(app.settings.log, "speaker created"; "key" => %by, "speaker" => %id);
     Ok(recorded(response::json_with(StatusCode::CREATED, &Made { id })?))
 }
@@ -311,7 +311,7 @@ pub(crate) async fn agree(
     id: web::Path<String>,
     order: JsonBody<ConsentOrder>,
 ) -> Result<HttpResponse, Problem> {
-    let (speaker, now) = (speaker(&id)?, now());
+    let (speaker, now) = (speaker(&id)?, wall());
     let given = order.into_inner().checked(now)?;
     let (by, pool) = (&admin.principal.name, &app.pool);
     let written = read(&app, speakers::agree(pool, ACCOUNT, speaker, given, by, now)).await?;
@@ -350,7 +350,7 @@ pub(crate) async fn withdraw(
 ) -> Result<HttpResponse, Problem> {
     let speaker = speaker(&id)?;
     let (by, pool) = (&admin.principal.name, &app.pool);
-    let done = read(&app, speakers::withdraw(pool, ACCOUNT, speaker, by, now())).await?;
+    let done = read(&app, speakers::withdraw(pool, ACCOUNT, speaker, by, wall())).await?;
     let done = done.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     let answer = WithdrawalAnswer {
         consents_ended: done.consents_ended,

@@ -16,11 +16,11 @@ async fn one_source_and_outcome_is_one_line() {
     let (refusals, lines) = refusals();
     let (a, b) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
     for _ in 0..5_000 {
-        refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(a));
+        refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(a), None);
     }
-    refusals.count(Refused::Webhook("3cx"), "signature_wrong", Some(a));
-    refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(b));
-    refusals.count(Refused::Api, "unauthenticated", None);
+    refusals.count(Refused::Webhook("3cx"), "signature_wrong", Some(a), None);
+    refusals.count(Refused::Webhook("3cx"), "signature_missing", Some(b), None);
+    refusals.count(Refused::Api, "unauthenticated", None, None);
     refusals.flush();
     let mut written = lines.take();
     written.sort_by_key(|line| (line["msg"].clone(), line["outcome"].clone(), line["client"].clone()));
@@ -46,7 +46,7 @@ async fn many_sources_share_a_line_and_no_request_is_lost() {
     let (refusals, lines) = refusals();
     for n in 0..10_000_u32 {
         let client = IpAddr::V4(Ipv4Addr::from(0xC000_0000 + n));
-        refusals.count(Refused::Webhook("postcall"), "signature_missing", Some(client));
+        refusals.count(Refused::Webhook("postcall"), "signature_missing", Some(client), None);
     }
     refusals.flush();
     let lines = lines.take();
@@ -59,7 +59,7 @@ async fn many_sources_share_a_line_and_no_request_is_lost() {
 #[actix_web::test]
 async fn a_summary_comes_by_itself_and_at_the_end() {
     let (refusals, lines) = refusals();
-    refusals.count(Refused::Api, "forbidden", None);
+    refusals.count(Refused::Api, "forbidden", None, None);
     let begun = std::time::Instant::now();
     let mut written = 0;
     while written == 0 {
@@ -67,7 +67,7 @@ async fn a_summary_comes_by_itself_and_at_the_end() {
         tokio::time::sleep(Duration::from_millis(50)).await;
         written = lines.take().len();
     }
-    refusals.count(Refused::Api, "forbidden", None);
+    refusals.count(Refused::Api, "forbidden", None, None);
     drop(refusals);
     assert_eq!((written, lines.take().len()), (1, 1));
 }

@@ -56,7 +56,8 @@ pub(crate) struct HealthAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthProblem)]
 pub(crate) struct ProblemAnswer {
-    /// `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `elevenlabs` or `threecx`.
+    /// `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `host`, `elevenlabs` or
+    /// `threecx`.
     area: &'static str,
     /// Since when.
     since: Option<Timestamp>,
@@ -143,7 +144,7 @@ impl HealthAnswer {
             capacity: CapacityAnswer::of(&health.capacity, &health.budgets, clock::now()),
             heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION"),
-            timestamp: clock::timestamp(clock::now()),
+            timestamp: clock::timestamp(clock::wall()),
         }
     }
 }

@@ -144,7 +144,7 @@ fn begin_verification<S: SignedSender>(
         return Err(SignatureError::Malformed.into());
     }
     let header = header.map(|value| value.as_bytes());
-    Ok(Some(Verifier::begin(S::KIND, secret.expose().as_bytes(), header, clock::now())?))
+    Ok(Some(Verifier::begin(S::KIND, secret.expose().as_bytes(), header, clock::wall())?))
 }
 
 /// Reads a whole body, within `longest` and without a pause longer than [`IDLE`].

@@ -62,6 +62,7 @@ fn offer(admission: Admission) -> Offer {
         list_max: None,
         report_grace: long,
         notes_first_word: true,
+        free_retries: true,
     };
     Offer { policy: Arc::new(policy), admission }
 }

@@ -3,7 +3,7 @@
 //! Pure: no clock, no I/O, no actor.
 
 /// Words that say what is wrong, and what to do then. The first match counts; case is ignored.
-const BY_WORDS: [(&[&str], &str); 11] = [
+const BY_WORDS: [(&[&str], &str); 14] = [
     (
         &["override"],
         "Switch this override on in the security settings of the agent at ElevenLabs. `precall check` lists those that \
@@ -40,8 +40,21 @@ const BY_WORDS: [(&[&str], &str); 11] = [
         "An id does not exist at ElevenLabs. `precall check` looks up the agent, the phone number and each voice.",
     ),
     (
+        &["precall's own clock"],
+        "Check NTP on this host. To set precall's own clock at once, restart precall when few calls are live.",
+    ),
+    (
         &["clock"],
         "Synchronise the clocks (NTP) of the sender and of this machine. The words say which way they differ.",
+    ),
+    (
+        &["hangs up before it speaks"],
+        "Check the agent's first message and its end-call tool at ElevenLabs. Its conversations there say why.",
+    ),
+    (
+        &["too many open files", "open files"],
+        "Raise the limit of open files: LimitNOFILE= in the systemd unit, `ulimits: nofile` in compose.yaml, or \
+         `docker run --ulimit nofile=`.",
     ),
     (
         &["timeout", "unreachable", "lost, ", "server, status 5"],

@@ -12,6 +12,7 @@ fn states() -> States<'static> {
         obstacle: None,
         database: Vec::new(),
         quarantined: 0,
+        host: Vec::new(),
         pbx: None,
         prompts: &[],
         agents: Vec::new(),
@@ -35,6 +36,7 @@ fn each_state_is_a_problem_with_its_area_its_time_and_what_to_do() {
         troubles,
         database: vec![(at(5), "the encoding is SQL_ASCII".to_owned())],
         quarantined: 2,
+        host: vec![(at(8), "the host's clock is 9 s ahead of precall's own clock".to_owned())],
         pbx: Some(&pbx),
         prompts: &[(at(6), "line default: the notice is missing".to_owned())],
         agents: vec![(at(7), "override tts.voice_id is off".to_owned())],
@@ -43,9 +45,11 @@ fn each_state_is_a_problem_with_its_area_its_time_and_what_to_do() {
     let all = all(found, Vec::new(), at(9));
     let shown: Vec<(&str, At)> = all.iter().map(|problem| (problem.area, problem.since)).collect();
     let storage = [1, 5, 2, 3].map(|seconds| ("storage", at(seconds)));
-    let others = [("threecx", at(4)), ("prompts", at(6)), ("agent", at(7))];
+    let others = [("host", at(8)), ("threecx", at(4)), ("prompts", at(6)), ("agent", at(7))];
     assert_eq!(shown, [storage.as_slice(), others.as_slice()].concat());
     assert!(all.iter().all(|problem| !problem.words.is_empty() && !problem.remedy.is_empty()));
+    let of_clock = all.iter().find(|problem| problem.area == "host").map(|problem| problem.remedy);
+    assert!(of_clock.is_some_and(|remedy| remedy.contains("restart precall")), "{of_clock:?}");
 }
 
 #[test]

@@ -75,7 +75,7 @@ impl SampleStore {
                     let folder = self.folder.clone();
                     blocking(move || folder.read(&path)).await?
                 }
-                SampleLocation::Object(key) => self.bucket()?.read(&key, clock::now()).await?,
+                SampleLocation::Object(key) => self.bucket()?.read(&key, clock::wall()).await?,
             };
             let (sample, permit) = checked(content, permit).await?;
             blocking(move || {
@@ -98,7 +98,7 @@ impl SampleStore {
                     let folder = self.folder.clone();
                     blocking(move || folder.mark(&path)).await
                 }
-                SampleLocation::Object(key) => self.bucket()?.mark(&key, clock::now()).await,
+                SampleLocation::Object(key) => self.bucket()?.mark(&key, clock::wall()).await,
             }
         })
         .await
@@ -121,11 +121,11 @@ impl SampleStore {
             let name = format!("{UPLOADS}{account}/{sha256}.{}", format.name());
             let reference = match self.uploads {
                 UploadPlace::Folder => {
-                    let (folder, now) = (self.folder.clone(), clock::now());
+                    let (folder, now) = (self.folder.clone(), clock::wall());
                     blocking(move || folder.write(&name, &content, now).map(|()| name)).await?
                 }
                 UploadPlace::Bucket => {
-                    self.bucket()?.write(&name, content, format.content_type(), clock::now()).await?
+                    self.bucket()?.write(&name, content, format.content_type(), clock::wall()).await?
                 }
             };
             Ok(StoredSample { reference, sha256, format: format.name(), bytes, duration })
@@ -144,7 +144,7 @@ impl SampleStore {
                     let folder = self.folder.clone();
                     blocking(move || folder.delete(&path)).await
                 }
-                SampleLocation::Object(key) => self.bucket()?.delete(&key, clock::now()).await,
+                SampleLocation::Object(key) => self.bucket()?.delete(&key, clock::wall()).await,
             }
         })
         .await

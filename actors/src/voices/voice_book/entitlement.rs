@@ -57,7 +57,7 @@ impl VoiceBook {
         actix::spawn(async move {
             let check = async {
                 let client = services.pool.get().await?;
-                voices::unentitled(&**client, services.settings.consent, clock::now()).await
+                voices::unentitled(&**client, services.settings.consent, clock::wall()).await
             };
             match tokio::time::timeout(CHECK_WITHIN, check).await.unwrap_or(Err(StoreError::TooSlow)) {
                 Ok(found) if found.is_empty() => {}

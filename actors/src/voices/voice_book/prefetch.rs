@@ -56,7 +56,7 @@ impl Handler<CloneAhead> for VoiceBook {
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let now = clock::now();
+            let now = clock::wall();
             let ago = i64::try_from(CALLED_WITHIN.as_micros()).unwrap_or(i64::MAX);
             let since = At(now.0.saturating_sub(ago));
             let most = i64::try_from(order.most).unwrap_or(i64::MAX);

@@ -17,7 +17,8 @@ pub enum AgentEvent {
     },
     /// The caller hears the agent's first word.
     Spoke,
-    /// The agent ended the conversation, and the caller heard its last word.
+    /// The agent ended the conversation, and the caller heard its last word; or no word, if `Spoke` did not come
+    /// before.
     Ended,
     /// The session ended for another reason.
     Lost {

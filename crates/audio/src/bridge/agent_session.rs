@@ -29,8 +29,6 @@ use crate::playlist_cursor::silence;
 
 /// The PBX may play audio this much later than precall's clock says (3CX facts, section 6(a)).
 const TAIL: Duration = Duration::from_millis(300);
-/// Close code of a conversation that ended normally.
-const NORMAL: u16 = 1000;
 /// Room for the JSON around the base64 of an audio message.
 const CHUNK_JSON: usize = 32;
 
@@ -467,15 +465,19 @@ impl AgentSession {
 
     /// The socket has closed.
     pub(crate) fn on_closed(&mut self, end: SocketEnd) {
-        let Ending { code, detail, not_opened, lost } = Ending::new(end, self.provider_error.take());
-        match (self.stage, code) {
-            (Stage::Closed | Stage::Leaving { .. }, _) => {}
-            (Stage::Opening, _) => self.close(AgentEvent::Failed { why: not_opened, detail }),
-            // The agent ended the conversation: the caller hears its last words first. An agent in `Ready` was not
-            // heard yet, so it counts as lost.
-            (Stage::Connected, Some(NORMAL)) => self.stage = Stage::Leaving { heard_at: None },
-            (Stage::OnHold, Some(NORMAL)) => self.close(AgentEvent::Ended),
-            (Stage::Ready | Stage::Connected | Stage::OnHold, _) => {
+        let Ending { is_normal, is_error, detail, not_opened, lost } =
+            Ending::new(end, self.provider_error.take());
+        // A session that an error ended before the first word was not ended by the agent, whatever the code says.
+        let is_goodbye = is_normal && (self.has_spoken || !is_error);
+        match self.stage {
+            Stage::Closed | Stage::Leaving { .. } => {}
+            Stage::Opening => self.close(AgentEvent::Failed { why: not_opened, detail }),
+            // Nothing of it was heard, and nothing will be: the caller hears the greeting or music.
+            Stage::Ready if is_goodbye && !self.has_spoken => self.close(AgentEvent::Ended),
+            Stage::OnHold if is_goodbye => self.close(AgentEvent::Ended),
+            // The agent ended the conversation: the caller hears its last words first.
+            Stage::Ready | Stage::Connected if is_goodbye => self.stage = Stage::Leaving { heard_at: None },
+            Stage::Ready | Stage::Connected | Stage::OnHold => {
                 self.close(AgentEvent::Lost { why: lost, detail });
             }
         }

@@ -8,6 +8,9 @@ use precall_providers::elevenlabs::refuses_override;
 /// The provider's close code for a request that it does not allow (facts, section 4).
 const POLICY_VIOLATION: u16 = 1008;
 
+/// Close code of a conversation that ended normally.
+const NORMAL: u16 = 1000;
+
 /// How far the provider is with opening a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opening {
@@ -32,8 +35,10 @@ pub(crate) enum SocketEnd {
 
 /// What the end of a socket means for its session.
 pub(crate) struct Ending {
-    /// The close code; none without one.
-    pub(crate) code: Option<u16>,
+    /// Whether its close code is that of a conversation that ended normally.
+    pub(crate) is_normal: bool,
+    /// Whether the provider sent an error message before.
+    pub(crate) is_error: bool,
     /// The provider's words, or ours.
     pub(crate) detail: String,
     /// Why the attempt failed, if the session was not open yet.
@@ -50,6 +55,7 @@ impl Ending {
             SocketEnd::Broken(why) => (None, why),
             SocketEnd::Closed(code, why) => (Some(code), why),
         };
+        let is_error = error.is_some();
         let (code, detail) = match error {
             Some((0, error)) => (code, error),
             Some((error_code, error)) => (Some(error_code), error),
@@ -62,6 +68,6 @@ impl Ending {
         } else {
             (HandoffFailure::Unknown, AgentLoss::Lost)
         };
-        Self { code, detail, not_opened, lost }
+        Self { is_normal: code == Some(NORMAL), is_error, detail, not_opened, lost }
     }
 }

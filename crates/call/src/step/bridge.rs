@@ -7,10 +7,12 @@ use crate::effect::Effect;
 use crate::event::{AgentLoss, Event, HandoffFailure};
 use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, ParkedAgent, Phase};
 use crate::policy::{Person, Rung};
-use crate::state::{Leg, Voice};
+use crate::state::{Leg, Retry, Voice};
 
-/// How many attempts of a call may repeat a rung that failed without its own fault.
+/// How many attempts of a call may repeat a rung after a loss.
 const RETRIES: u8 = 2;
+/// After so many agents in a row that ended unheard the caller goes to a person.
+pub(super) const UNHEARD_ENDS: u8 = 2;
 /// How many times a call may call a person during conversations. An agent that asks without end must not keep
 /// telephones ringing.
 const PERSONS: usize = 3;
@@ -85,6 +87,32 @@ impl StepBuilder {
 
     /// The part that carried the agent's session is gone. The rung may be tried again: it was not its fault.
     pub(super) fn session_went(&mut self) {
+        if let Some(attempt) = self.take_session() {
+            self.allow_retry(attempt.rung);
+        }
+    }
+
+    /// A restart ends every attempt, and no rung loses its turn by it: a call that lives through several restarts gets
+    /// its agent back each time, and the person who was being called is called again. Each restart allows it once, so
+    /// that nothing repeats within the life of one process.
+    pub(super) fn attempt_ended_with_the_process(&mut self) {
+        let running = match self.call.phase {
+            Phase::HandingOff(handoff) if self.call.policy.free_retries => Some(handoff.attempt),
+            Phase::Offered
+            | Phase::Greeting(_)
+            | Phase::Holding
+            | Phase::HandingOff(_)
+            | Phase::Conversing(_)
+            | Phase::Released(_) => None,
+        };
+        let repeated = self.take_session().or(running.filter(|attempt| attempt.rung != Rung::Person));
+        if let Some(attempt) = repeated {
+            self.allow_free_retry(attempt.rung);
+        }
+    }
+
+    /// The attempt with the agent whose session is gone, if there is one.
+    fn take_session(&mut self) -> Option<Attempt> {
         let with_agent = match self.call.phase {
             Phase::HandingOff(HandingOff { attempt, .. }) | Phase::Conversing(Conversing { attempt, .. })
                 if attempt.rung.bridges() =>
@@ -95,31 +123,75 @@ impl StepBuilder {
             Phase::Greeting(_) => self.take_early_agent().map(|early| early.attempt),
             Phase::Offered | Phase::Holding | Phase::Conversing(_) | Phase::Released(_) => None,
         };
-        if let Some(attempt) = with_agent {
+        if with_agent.is_some() {
             self.note_agent_dial(HandoffFailure::Unknown);
-            self.allow_retry(attempt.rung);
         }
+        with_agent
     }
 
     pub(super) fn allow_retry(&mut self, rung: Rung) {
-        if self.call.retries < RETRIES {
-            self.call.retry = Some(rung);
+        if self.call.retry != Some(Retry::Free(rung)) && self.call.retries < RETRIES {
+            self.call.retry = Some(Retry::Counted(rung));
         }
     }
 
-    /// The caller heard all that the agent said, so the call can end.
+    fn allow_free_retry(&mut self, rung: Rung) {
+        if !self.call.policy.free_retries {
+            return self.allow_retry(rung);
+        }
+        self.call.retry = Some(Retry::Free(rung));
+    }
+
+    /// The agent ended the conversation, and the caller heard all that it said. If that was nothing, the caller still
+    /// waits for an agent.
     pub(super) fn agent_ended(&mut self, number: u8) {
+        let by_new_rules = self.call.policy.free_retries;
+        let is_heard = by_new_rules && self.call.agent_heard == Some(number);
         match self.call.phase {
-            Phase::Conversing(with) if with.attempt.number == number && with.attempt.rung.bridges() => {
-                self.release(Release::good(Cause::AgentEnded));
+            Phase::Conversing(Conversing { attempt: with, .. })
+                if with.number == number && with.rung.bridges() =>
+            {
+                if is_heard || !by_new_rules {
+                    return self.release(Release::good(Cause::AgentEnded));
+                }
+                self.agent_left_unheard(with.rung);
+                self.call.person_asked = None;
+                self.effects.push(Effect::CancelHandoff { attempt: number });
+                self.play_hold();
+                self.next_rung();
+            }
+            Phase::Greeting(Greeting { early: Some(early), .. }) if early.attempt.number == number => {
+                if is_heard {
+                    return self.release(Release::good(Cause::AgentEnded));
+                }
+                self.agent_left_unheard(early.attempt.rung);
+                self.early_agent_failed(number);
             }
             // The parked agent ended its session. The attempt to reach a person goes on.
+            Phase::HandingOff(handoff) if by_new_rules => {
+                if handoff.parked.is_some_and(|parked| parked.attempt.number == number) {
+                    self.take_parked_agent();
+                }
+            }
             Phase::HandingOff(_) => self.parked_agent_is_gone(number, AgentLoss::Lost),
             Phase::Offered
             | Phase::Greeting(_)
             | Phase::Holding
             | Phase::Conversing(_)
             | Phase::Released(_) => {}
+        }
+    }
+
+    /// Nothing broke, and nobody spoke to the caller: one more attempt, then a person. An agent that hangs up twice
+    /// does so again.
+    fn agent_left_unheard(&mut self, rung: Rung) {
+        if !self.call.policy.free_retries {
+            return self.allow_retry(rung);
+        }
+        self.call.agent_loss = None;
+        self.call.unheard_ends = self.call.unheard_ends.saturating_add(1).min(UNHEARD_ENDS);
+        if self.call.unheard_ends < UNHEARD_ENDS {
+            self.allow_free_retry(rung);
         }
     }
 
@@ -133,7 +205,10 @@ impl StepBuilder {
             Phase::Greeting(_) | Phase::Offered | Phase::Holding | Phase::Released(_) => None,
         };
         if on_leg.is_some_and(|attempt| attempt.number == number && attempt.rung.bridges()) {
-            self.call.agent_heard = true;
+            if self.call.policy.free_retries || self.call.agent_heard.is_none() {
+                self.call.agent_heard = Some(number);
+                self.call.unheard_ends = 0;
+            }
             self.call.instants.agent_heard.get_or_insert(self.now);
         }
     }
@@ -307,13 +382,14 @@ impl StepBuilder {
         }
     }
 
-    /// How the call ends if its agent was lost and no other attempt succeeds.
+    /// How the call ends if its agent was lost, or left unheard, and no other attempt succeeds.
     pub(super) fn agent_was_lost(&self) -> Option<Release> {
-        Some(match self.call.agent_loss? {
-            AgentLoss::Lost | AgentLoss::Refused | AgentLoss::OverrideRefused => {
-                Release::by(Blame::Provider, Cause::AgentLost)
-            }
-            AgentLoss::Stalled => Release::by(Blame::Provider, Cause::AgentStalled),
-        })
+        let cause = match self.call.agent_loss {
+            Some(AgentLoss::Lost | AgentLoss::Refused | AgentLoss::OverrideRefused) => Cause::AgentLost,
+            Some(AgentLoss::Stalled) => Cause::AgentStalled,
+            None if self.call.unheard_ends > 0 => Cause::AgentEnded,
+            None => return None,
+        };
+        Some(Release::by(Blame::Provider, cause))
     }
 }

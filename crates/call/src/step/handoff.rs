@@ -2,13 +2,14 @@
 //! repeated.
 
 use super::StepBuilder;
+use super::bridge::UNHEARD_ENDS;
 use crate::cause::{Blame, Cause, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
 use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Phase};
 use crate::policy::Rung;
-use crate::state::{Deadlines, Dial, Leg, Seat, Voice};
+use crate::state::{Deadlines, Dial, Leg, Retry, Seat, Voice};
 
 impl StepBuilder {
     /// Orders the next attempt, or ends the call if no rung is left.
@@ -49,11 +50,12 @@ impl StepBuilder {
     }
 
     pub(super) fn best_rung(&self) -> Option<Rung> {
-        let to_a_person = self.call.person_asked.is_some() || self.call.audio_lost;
+        let no_agent = self.call.audio_lost || self.call.unheard_ends >= UNHEARD_ENDS;
+        let to_a_person = self.call.person_asked.is_some() || no_agent;
         if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
         }
-        if let Some(rung) = self.call.retry.filter(|rung| self.can_try(*rung)) {
+        if let Some(rung) = self.call.retry.map(Retry::rung).filter(|rung| self.can_try(*rung)) {
             return Some(rung);
         }
         self.call.policy.ladder().iter().copied().find(|rung| self.can_try(*rung))
@@ -68,7 +70,7 @@ impl StepBuilder {
             && audio_fits
             && self.call.policy.ladder().contains(&rung)
             && self.call.policy.offers(rung)
-            && (!self.call.tried.contains(&rung) || self.call.retry == Some(rung))
+            && (!self.call.tried.contains(&rung) || self.call.retry.map(Retry::rung) == Some(rung))
     }
 
     pub(super) fn handoff_started(&mut self, number: u8, rung: Rung) {
@@ -98,7 +100,7 @@ impl StepBuilder {
             | Phase::Released(_) => return,
         }
         self.call.tried.push(rung);
-        if self.call.retry.take_if(|again| *again == rung).is_some() {
+        if let Some(Retry::Counted(_)) = self.call.retry.take_if(|again| again.rung() == rung) {
             self.call.retries = self.call.retries.saturating_add(1);
         }
         if self.call.awaits_voice && self.call.early().is_none() {
@@ -206,7 +208,7 @@ impl StepBuilder {
         let why = self.nobody_left();
         let cause = match why.cause {
             // What was lost is worth more to the reader than where the caller went.
-            Cause::AgentLost | Cause::AgentStalled | Cause::PbxLost => why.cause,
+            Cause::AgentEnded | Cause::AgentLost | Cause::AgentStalled | Cause::PbxLost => why.cause,
             _ => Cause::ReachedPerson,
         };
         Release { told: Told::Person, cause, ..why }

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::Client;
 use awc::http::Method;
 use awc::http::header::{ACCEPT, DATE, HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -16,13 +15,14 @@ use url::Url;
 use super::error::{ProviderError, ProviderErrorKind};
 use super::request_body::Multipart;
 use super::settings::Settings;
+use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, FailureKind, Progress, Request, exchange, http_client, within};
 
 /// Client of ElevenLabs. Not `Send`: each arbiter builds its own. Greetings and uploads have separate clients, so that
 /// they do not wait for each other's connections.
 #[derive(Clone)]
 pub struct ElevenLabs {
-    client: Client,
+    client: HttpClient,
     settings: Arc<Settings>,
     /// From the last response that had the header.
     concurrency_limit: Rc<Cell<Option<usize>>>,

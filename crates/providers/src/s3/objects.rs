@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::Client;
 use awc::http::Method;
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -16,6 +15,7 @@ use url::Url;
 use super::error::S3Error;
 use super::settings::S3Settings;
 use super::versions::{Page, page_url};
+use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Progress, Request, Response, exchange, http_client_with};
 
 /// Validity of a signed URL: longer than any deadline plus the difference between two clocks.
@@ -28,7 +28,7 @@ const PAGES_MAX: usize = 50;
 
 thread_local! {
     /// awc's client is bound to its thread, and each thread that reads samples needs one.
-    static CLIENT: OnceCell<Client> = const { OnceCell::new() };
+    static CLIENT: OnceCell<HttpClient> = const { OnceCell::new() };
 }
 
 /// The objects of one bucket. Cheap to clone.

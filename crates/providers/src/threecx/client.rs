@@ -16,6 +16,7 @@ use super::error::ThreeCxError;
 use super::participant::{DnState, Participant};
 use super::settings::Settings;
 use super::wire;
+use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Progress, Request, Response, exchange, within};
 use crate::redact::redact;
 
@@ -29,7 +30,7 @@ const MESSAGE_CHARS_MAX: usize = 300;
 /// Client of 3CX Call Control. Not `Send`: each arbiter builds its own.
 #[derive(Clone)]
 pub struct ThreeCx {
-    client: Client,
+    client: HttpClient,
     settings: Arc<Settings>,
     tokens: AccessTokens,
 }
@@ -76,8 +77,8 @@ impl ThreeCx {
         &self.tokens
     }
 
-    pub(super) fn http(&self) -> &Client {
-        &self.client
+    pub(super) fn http_of_socket(&self) -> Client {
+        self.client.alone()
     }
 
     async fn get<T>(

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use awc::Client;
 use url::Url;
 
 use super::address::Dn;
+use crate::http_client::HttpClient;
 use crate::http_exchange::{http_client, http_client_with};
 use crate::tls_roots::TlsRoots;
 
@@ -117,7 +117,7 @@ impl Settings {
     }
 
     /// An HTTP client with these settings' root certificates.
-    pub(super) fn http(&self) -> Client {
+    pub(super) fn http(&self) -> HttpClient {
         self.tls_roots.as_ref().map_or_else(http_client, http_client_with)
     }
 

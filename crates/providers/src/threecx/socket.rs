@@ -87,7 +87,7 @@ impl ThreeCx {
     ) -> Result<OpenSocket<impl Stream<Item = SocketEvent> + use<>>, ThreeCxError> {
         let url = self.settings().endpoint(&["callcontrol", "ws"]);
         let upgrade = self
-            .http()
+            .http_of_socket()
             .ws(url.as_str())
             .max_frame_size(MESSAGE_BYTES_MAX)
             .set_header(AUTHORIZATION, bearer(token));

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use awc::Client;
 use awc::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::settings::Settings;
+use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, exchange, within};
 use crate::lenient::Scalar;
 use crate::redact::redact;
@@ -96,7 +96,7 @@ impl From<Failure> for TokenError {
 /// Requests tokens. Not `Send`, like its HTTP client.
 #[derive(Clone)]
 pub struct TokenClient {
-    client: Client,
+    client: HttpClient,
     settings: Arc<Settings>,
 }
 

@@ -327,6 +327,8 @@ struct PolicyJson {
     report_grace: Duration,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     notes_first_word: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    free_retries: bool,
 }
 
 /// Calls without a bridge have no silences, and the first calls with one did not store them.

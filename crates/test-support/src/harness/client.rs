@@ -84,7 +84,7 @@ pub fn plain(method: &str, path: &str) -> Vec<u8> {
 /// A signed 3CX webhook.
 pub fn webhook(secret: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();
-    let (name, value) = sign(Kind::ThreeCx, secret.as_bytes(), body.as_bytes(), clock::now());
+    let (name, value) = sign(Kind::ThreeCx, secret.as_bytes(), body.as_bytes(), clock::wall());
     format!(
         "POST /webhook/3cx HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n{name}: {value}\r\n\
          content-length: {}\r\n\r\n{body}",

@@ -1,0 +1,90 @@
+//! An HTTP client whose connections do not outlive their use.
+//!
+//! awc looks at an idle connection only when the next request takes one. After a burst of requests it would keep as
+//! many descriptors open as the burst had needed, for hours, and the sockets that the server closed as well. So this
+//! client lets its whole pool go when nobody used it for a while, or when far fewer connections are used than are open.
+//! Requests under way keep the old pool until they end.
+
+#[cfg(test)]
+mod tests;
+mod usage;
+
+use std::cell::RefCell;
+use std::ops::Deref;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use awc::Client;
+
+use self::usage::Usage;
+
+/// Time between two looks at a pool.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Clients of one kind, one after the other. Not `Send`, like awc's.
+#[derive(Clone)]
+pub(super) struct HttpClient(Rc<Pools>);
+
+struct Pools {
+    build: Box<dyn Fn() -> Client>,
+    look_every: Duration,
+    open: RefCell<Option<Open>>,
+}
+
+struct Open {
+    client: Client,
+    usage: Usage,
+}
+
+impl HttpClient {
+    /// Clients that `build` makes. Call it on the arbiter that will use them.
+    pub(super) fn new(build: impl Fn() -> Client + 'static) -> Self {
+        Self::looked_at(LOOK_EVERY, build)
+    }
+
+    fn looked_at(look_every: Duration, build: impl Fn() -> Client + 'static) -> Self {
+        Self(Rc::new(Pools { build: Box::new(build), look_every, open: RefCell::default() }))
+    }
+
+    /// A client with a pool of its own, for a connection that stays open: it would keep a shared pool alive.
+    pub(super) fn alone(&self) -> Client {
+        (self.0.build)()
+    }
+
+    /// The client, for one exchange.
+    pub(super) fn lease(&self) -> Lease {
+        let mut open = self.0.open.borrow_mut();
+        if open.is_none() {
+            tokio::task::spawn_local(look(Rc::downgrade(&self.0), self.0.look_every));
+        }
+        let open = open.get_or_insert_with(|| Open { client: (self.0.build)(), usage: Usage::default() });
+        Lease { client: open.client.clone(), _use: open.usage.begin() }
+    }
+}
+
+/// Looks at a pool until it is let go.
+async fn look(pools: Weak<Pools>, every: Duration) {
+    loop {
+        tokio::time::sleep(every).await;
+        let Some(pools) = pools.upgrade() else { return };
+        let mut open = pools.open.borrow_mut();
+        if open.as_ref().is_none_or(|open| open.usage.is_over()) {
+            *open = None;
+            return;
+        }
+    }
+}
+
+/// A client while it is used.
+pub(super) struct Lease {
+    client: Client,
+    _use: usage::InUse,
+}
+
+impl Deref for Lease {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
