@@ -2,6 +2,7 @@
 
 pub mod batcher;
 pub mod leadership;
+pub mod lease;
 pub mod persistence;
 pub(crate) mod persistence_state;
 pub mod write_path;

@@ -1,9 +1,11 @@
 //! Start, recovery and regular maintenance of the engine.
 
 mod database_watch;
+mod drain;
 pub mod housekeeping;
 mod last_acted;
 mod leader_start;
+mod leader_watch;
 mod live_calls;
 mod lock_wait;
 mod pbx_start;

@@ -102,6 +102,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
         ledger: Ledger::at(&config.retention.ledger),
         arbiters: config.server.call_arbiters,
         report_wait: config.call.postcall_wait,
+        outage_max: config.database.outage_max,
         retention: Retention {
             events_days: config.retention.kept.calls,
             words_days: config.retention.kept.transcripts,

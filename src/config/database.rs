@@ -1,6 +1,7 @@
 //! Which PostgreSQL: an external one by its address, or the embedded one where that is allowed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use precall_store::connect::DatabaseUrl;
 
@@ -9,7 +10,7 @@ use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::variables;
-use super::value::numbers::Whole;
+use super::value::numbers::{Seconds, Whole};
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Text};
@@ -31,6 +32,14 @@ variables! { Section::Database;
         default: Text("10"),
         help: "Largest number of connections to the database.",
         note: "One more connection holds the lock that lets only one process at a time act on the database.",
+    }
+    database_outage_max_seconds: Seconds<4, 86_400> {
+        default: Text("900"),
+        help: "How long a precall without a standby takes calls while the database is away.",
+        note: "A precall on another host that starts meanwhile cannot know whether this one still runs, so it waits as \
+            long before it takes over. After a planned stop, and on the same host with the same SPOOL_DIR, it does not \
+            wait. With a standby, precall stops taking calls after 4 s without the database, whatever is set here. If \
+            only one precall ever uses this database, set it to the longest outage that calls are to be taken through.",
     }
     embedded_database: bool {
         default: ByEnvironment { production: "false", development: "true" },
@@ -69,6 +78,8 @@ pub struct Database {
     pub source: DatabaseSource,
     /// Largest number of connections.
     pub pool_size: usize,
+    /// How long a precall without a standby takes calls while the database is away.
+    pub outage_max: Duration,
     /// Where `initdb` and `postgres` are. Searched before the usual places.
     pub pg_bin_dir: Option<PathBuf>,
 }
@@ -96,6 +107,7 @@ impl Database {
         Some(Self {
             source: source?,
             pool_size: settings.database_pool_size.value()?.0,
+            outage_max: settings.database_outage_max_seconds.value()?.0,
             pg_bin_dir: settings.pg_bin_dir.optional()?,
         })
     }

@@ -1,5 +1,7 @@
 //! Webhooks and events that PostgreSQL refuses for their content: each is kept where people find it.
 
+use std::time::Duration;
+
 use precall_call::At;
 use precall_store::connect::{Limits, pool};
 use precall_store::events::event_log::quarantined;
@@ -15,6 +17,7 @@ use uuid::Uuid;
 
 use crate::support::{connect_to, database};
 
+const LEASE: Duration = Duration::from_secs(4);
 const NOW: At = At(1_764_000_000_000_000);
 
 fn webhook(provider_id: &str) -> RowWrite {
@@ -58,7 +61,7 @@ async fn a_refused_webhook_or_report_is_a_quarantined_webhook_with_its_body() {
         let made = database();
         let client = connect_to(made.url()).await;
         let pool = pool(&made.url().parse().unwrap(), "test", Limits::default()).unwrap();
-        claim(&client, 1).await.unwrap();
+        claim(&client, 1, LEASE, Uuid::now_v7()).await.unwrap();
         let batch = Batch { entries: Vec::new(), rows: vec![row] };
         let error = write(&pool, &batch, 1).await.unwrap_err();
         assert!(!error.is_passing(), "{what}: {error}");
@@ -86,7 +89,7 @@ async fn a_refused_end_of_a_call_and_a_refused_event_are_in_quarantine() {
     let made = database();
     let client = connect_to(made.url()).await;
     let pool = pool(&made.url().parse().unwrap(), "test", Limits::default()).unwrap();
-    claim(&client, 1).await.unwrap();
+    claim(&client, 1, LEASE, Uuid::now_v7()).await.unwrap();
     let end = KeptEnd { pbx: "default".into(), threecx_call_id: incompressible(9_000), ended_at: Time(NOW) };
     // No log has an event 0.
     let entry = Entry { seq: 0, ..entry("a\u{0}b") };
@@ -120,7 +123,7 @@ async fn a_nul_is_replaced_and_refuses_nothing() {
     let made = database();
     let client = connect_to(made.url()).await;
     let pool = pool(&made.url().parse().unwrap(), "test", Limits::default()).unwrap();
-    claim(&client, 1).await.unwrap();
+    claim(&client, 1, LEASE, Uuid::now_v7()).await.unwrap();
     let end = KeptEnd { pbx: "default".into(), threecx_call_id: "7\u{0}".into(), ended_at: Time(NOW) };
     let rows = vec![
         webhook("conv_\u{0}1"),
@@ -144,7 +147,7 @@ async fn a_missing_privilege_or_table_is_no_fault_of_the_data() {
     let made = database();
     let client = connect_to(made.url()).await;
     let pool = pool(&made.url().parse().unwrap(), "test", Limits::default()).unwrap();
-    claim(&client, 1).await.unwrap();
+    claim(&client, 1, LEASE, Uuid::now_v7()).await.unwrap();
     for statement in
         ["alter table webhooks rename column reason to why", "alter table webhooks rename to hooks"]
     {

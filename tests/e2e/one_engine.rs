@@ -1,13 +1,20 @@
 //! Two processes on one database: one is the leader, the other is standby. Nothing is done twice when they change
 //! roles.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
+use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
+use precall_simulators::threecx::{self, Fault, NewCall, StreamFault, WsFault};
 use precall_store::verify::verify;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::program::{API_KEY, Program, Run};
-use crate::support::{CALLED, SECRET, allow_override, connect_to, database, http_client, until};
+use crate::support::database_link::{DatabaseLink, Link};
+use crate::support::{
+    CALLED, CLIENT, SECRET, allow_override, allowing_agent, caller, connect_to, database, http_client, until,
+};
 
 const STANDS_BY: &str = "another precall is the leader, this one is a standby";
 
@@ -29,8 +36,13 @@ impl Pair {
     }
 
     async fn start(&self) -> (Program, String) {
+        self.start_over(&self.database).await
+    }
+
+    /// With this way to the database.
+    async fn start_over(&self, database: &str) -> (Program, String) {
         let samples = self.samples.path().to_str().unwrap();
-        let service = Run::of(&["serve"]).in_production(&self.database, &self.provider, samples);
+        let service = Run::of(&["serve"]).in_production(database, &self.provider, samples);
         let mut service = service.env("DRAIN_TIMEOUT_SECONDS", "1").start();
         let url = service.listening().await;
         (service, url)
@@ -68,6 +80,18 @@ async fn offered(database: &str) -> i64 {
     client.query_one("select count(*) from call_log", &[]).await.unwrap().get(0)
 }
 
+/// How often the simulator was asked to dial a greeting.
+async fn greetings(provider: &str) -> usize {
+    let asked =
+        http_client().get(format!("{provider}/sim/requests")).send().await.unwrap().body().limit(1 << 24);
+    let asked: Vec<Value> = serde_json::from_slice(&asked.await.unwrap()).unwrap();
+    let is_greeting = |request: &&Value| {
+        request["body"]["conversation_initiation_client_data"]["dynamic_variables"]["precall_purpose"]
+            == "greeting"
+    };
+    asked.iter().filter(is_greeting).count()
+}
+
 async fn holds(database: &str) {
     let verified = verify(&mut connect_to(database).await).await.unwrap();
     assert_eq!(verified.breaches, [], "{verified:?}");
@@ -96,7 +120,7 @@ async fn a_standby_does_nothing_until_it_takes_over_from_a_killed_process() {
 }
 
 #[actix::test]
-async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed() {
+async fn a_frozen_leader_is_replaced_and_does_nothing_when_it_goes_on() {
     let database = database();
     let pair = Pair::new(database.url()).await;
     let (first, first_url) = pair.start().await;
@@ -104,13 +128,10 @@ async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed()
     let (second, second_url) = pair.start().await;
     until("the second is standby", || stands_by(&second_url)).await;
     first.signal(Signal::SIGSTOP);
-    // As when PostgreSQL drops the connections of a host that hangs: the lock ends with its session.
-    let client = connect_to(database.url()).await;
-    let holder = "select count(pg_terminate_backend(pid)) from pg_locks
-        where locktype = 'advisory' and granted
-            and database = (select oid from pg_database where datname = current_database())";
-    assert_eq!(client.query_one(holder, &[]).await.unwrap().get::<_, i64>(0), 1);
+    let frozen = Instant::now();
+    // Its session stays open: the kernel answers for it.
     until("the second becomes the leader", || is_ready(&second_url)).await;
+    println!("a frozen leader was replaced after {:?}", frozen.elapsed());
     first.signal(Signal::SIGCONT);
     let answer = ring(&first_url, "1").await;
     assert_ne!(answer, Some(200), "acknowledged, but not stored");
@@ -122,4 +143,190 @@ async fn a_paused_and_superseded_process_writes_nothing_and_exits_when_resumed()
     second.signal(Signal::SIGTERM);
     assert_eq!(second.end().await.code, Some(0));
     holds(database.url()).await;
+}
+
+#[actix::test]
+async fn an_engine_that_is_cut_off_stops_and_no_number_is_rung_twice() {
+    for cut in [Link::Silent, Link::Closed] {
+        let database = database();
+        let pair = Pair::new(database.url()).await;
+        let link = DatabaseLink::to(database.url());
+        let (first, first_url) = pair.start_over(link.url()).await;
+        until("the first is the leader", || is_ready(&first_url)).await;
+        let (second, second_url) = pair.start().await;
+        until("the second is standby", || stands_by(&second_url)).await;
+        link.set(cut);
+        let was_cut = Instant::now();
+        // Within its lease the first takes it, and does not dial: the second does not know of it.
+        let early = ring(&first_url, "1").await;
+        assert_ne!(early, Some(200), "nobody else would call back");
+        until("the second becomes the leader", || is_ready(&second_url)).await;
+        println!("{cut:?}: answered {early:?}, and was replaced after {:?}", was_cut.elapsed());
+        assert_eq!(ready(&first_url).await.unwrap().0, 503);
+        // Its sender delivers it again, to both.
+        assert_eq!(ring(&second_url, "1").await, Some(200));
+        assert_eq!(ring(&first_url, "1").await, Some(503));
+        until("the caller is rung", || async { greetings(&pair.provider).await > 0 }).await;
+        link.set(Link::Open);
+        assert_eq!(first.end().await.code, Some(1));
+        assert_eq!(greetings(&pair.provider).await, 1);
+        second.signal(Signal::SIGTERM);
+        assert_eq!(second.end().await.code, Some(0));
+        holds(database.url()).await;
+    }
+}
+
+#[actix::test]
+async fn a_leader_without_a_standby_takes_calls_while_the_database_is_away() {
+    let database = database();
+    let pair = Pair::new(database.url()).await;
+    let link = DatabaseLink::to(database.url());
+    let (first, first_url) = pair.start_over(link.url()).await;
+    until("the first is the leader", || is_ready(&first_url)).await;
+    let alone = "select lease_ms from engine_lease";
+    let client = connect_to(database.url()).await;
+    until("it knows that it is alone", || async {
+        client.query_one(alone, &[]).await.unwrap().get::<_, i64>(0) == 900_000
+    })
+    .await;
+    link.set(Link::Closed);
+    // Longer than a lease with a standby.
+    let was_cut = Instant::now();
+    until("it is away for longer than a short lease", || async {
+        was_cut.elapsed() > Duration::from_secs(6)
+    })
+    .await;
+    assert_eq!(ring(&first_url, "1").await, Some(200));
+    until("the caller is rung", || async { greetings(&pair.provider).await > 0 }).await;
+    // One that comes now waits: it cannot know that the first has ended.
+    let (_second, second_url) = pair.start().await;
+    until("the second says what it waits for", || async {
+        let said = ready(&second_url).await.and_then(|(_, reason)| reason).unwrap_or_default();
+        said.contains("may take calls for 900 s after its last sign")
+    })
+    .await;
+    link.set(Link::Open);
+    until("the second is standby", || stands_by(&second_url)).await;
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.end().await.code, Some(0));
+    until("the second becomes the leader", || is_ready(&second_url)).await;
+    assert_eq!(ring(&second_url, "1").await, Some(200), "the call is known");
+    holds(database.url()).await;
+}
+
+/// Speaks for longer than any test, without a pause.
+fn talkative() -> Agent {
+    let say = Act::Say(Say { ms: Some(2_000), text: "On and on.".to_owned(), ..Say::default() });
+    let script = std::iter::repeat_n(Step::Act(say), 100).collect();
+    Agent { script: Script::new(script).unwrap(), ..allowing_agent() }
+}
+
+/// The longest time between two pieces of audio that reached the caller.
+async fn longest_silence(pbx: &str, call: &str) -> u64 {
+    let asked = http_client().get(format!("{pbx}/sim/calls/{call}/arrivals")).send().await.unwrap();
+    let arrivals: Vec<Value> = { asked }.json().limit(1 << 24).await.unwrap();
+    let at: Vec<u64> = arrivals.iter().map(|arrival| arrival["after_ms"].as_u64().unwrap()).collect();
+    at.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap()
+}
+
+#[actix::test]
+async fn a_planned_stop_hands_the_calls_over_to_the_standby() {
+    // What a real PBX does with the old streams when it issues a new token is not known.
+    let cut = Fault {
+        streams: Some(StreamFault::CloseOnToken),
+        ws: Some(WsFault::CloseOnToken),
+        ..Fault::default()
+    };
+    for faults in [vec![], vec![cut]] {
+        hand_over(faults).await;
+    }
+}
+
+async fn hand_over(faults: Vec<Fault>) {
+    println!("with {} faults of the PBX:", faults.len());
+    let database = database();
+    let conversation = Duration::from_secs(600);
+    let options = elevenlabs::Options { conversation, agent: talkative(), ..Default::default() };
+    let provider = elevenlabs::start(options).await.unwrap();
+    let pbx =
+        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    let samples = tempfile::tempdir().unwrap();
+    let serve = || async {
+        let run = Run::of(&["serve"]);
+        let run = run.on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path());
+        let mut service = run.env("DRAIN_TIMEOUT_SECONDS", "60").env("LOG_LEVEL", "info").start();
+        let url = service.listening().await;
+        (service, url)
+    };
+    let (first, first_url) = serve().await;
+    until("the first is the leader", || is_ready(&first_url)).await;
+    until("it is connected to the PBX", || async { pbx.websockets() > 0 }).await;
+    let client = connect_to(database.url()).await;
+    let in_state = |state: &'static str| {
+        let client = &client;
+        async move {
+            let statement = "select count(*) from call_log where state = $1";
+            client.query_one(statement, &[&state]).await.unwrap().get::<_, i64>(0)
+        }
+    };
+    let call = pbx.place_call(NewCall::from(&caller(1))).unwrap().call_id;
+    until("the caller talks with the agent", || async { in_state("conversing").await == 1 }).await;
+    let (second, second_url) = serve().await;
+    until("the second is standby", || stands_by(&second_url)).await;
+
+    first.signal(Signal::SIGTERM);
+    let stopped = Instant::now();
+    until("the second becomes the leader", || is_ready(&second_url)).await;
+    println!("the standby led {:?} after the signal", stopped.elapsed());
+    let later = pbx.place_call(NewCall::from(&caller(2))).unwrap().call_id;
+    let ended = first.end().await;
+    println!("the first ended {:?} after the signal", stopped.elapsed());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("another precall has taken over"), "{}", ended.stderr);
+    until("both callers talk with an agent", || async { in_state("conversing").await == 2 }).await;
+    until("the first caller hears the standby", || async { pbx.call(&call).unwrap().posts_opened == 2 })
+        .await;
+    println!("the caller heard nothing for {} ms", longest_silence(&pbx.base_url(), &call).await);
+    for id in [&call, &later] {
+        assert!(pbx.hang_up(id));
+    }
+    until("both callers have hung up", || async { in_state("released").await == 2 }).await;
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.end().await.code, Some(0));
+    holds(database.url()).await;
+    pbx.stop().await;
+    provider.stop().await;
+}
+
+#[actix::test]
+async fn two_databases_on_one_3cx_client_are_noticed() {
+    let databases = [database(), database()];
+    let provider = elevenlabs::start(elevenlabs::Options::default()).await.unwrap();
+    let pbx =
+        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    pbx.set_faults(vec![Fault { ws: Some(WsFault::CloseOnToken), ..Fault::default() }]);
+    let mut services = Vec::new();
+    for database in &databases {
+        let samples = tempfile::tempdir().unwrap();
+        let run = Run::of(&["serve"]);
+        let run = run.on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path());
+        let mut service = run.start();
+        let url = service.listening().await;
+        services.push((service, url, samples));
+    }
+    for (_, url, _) in &services {
+        until("its health names the other program", || async {
+            let health: Value =
+                http_client().get(format!("{url}/health")).send().await.unwrap().json().await.unwrap();
+            let words = health["problems"].to_string();
+            health["threecx"] == "error" && words.contains("another program uses the 3CX client")
+        })
+        .await;
+    }
+    for (service, _, _) in services {
+        service.signal(Signal::SIGTERM);
+        assert_eq!(service.end().await.code, Some(0));
+    }
+    pbx.stop().await;
+    provider.stop().await;
 }

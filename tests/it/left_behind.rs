@@ -2,6 +2,7 @@
 //! the same log since; then they are set aside.
 
 use std::path::Path;
+use std::time::Duration;
 
 use precall_call::At;
 use precall_embedded_postgres::template::TestDatabase;
@@ -17,6 +18,8 @@ use uuid::Uuid;
 
 use crate::support::{connect_to, database};
 
+const LEASE: Duration = Duration::from_secs(4);
+
 struct Store {
     database: TestDatabase,
     client: tokio_postgres::Client,
@@ -27,7 +30,7 @@ impl Store {
     async fn acted_in(generation: u64) -> Self {
         let database = database();
         let client = connect_to(database.url()).await;
-        engine_lock::claim(&client, generation).await.unwrap();
+        engine_lock::claim(&client, generation, LEASE, Uuid::now_v7()).await.unwrap();
         Self { database, client, root: tempfile::tempdir().unwrap() }
     }
 
@@ -92,7 +95,7 @@ async fn leftover_spool_entries_do_not_change_a_log_that_another_process_continu
     let left = [event(OLD, 2, "mine"), event(NEW, 1, "c"), event(OLD, 3, "mine"), event(NEW, 2, "d")];
     store.spooled(1, &left).await;
     // Another host took over and has not written anything yet.
-    engine_lock::claim(&store.client, 2).await.unwrap();
+    engine_lock::claim(&store.client, 2, LEASE, Uuid::now_v7()).await.unwrap();
     assert_eq!(store.bring_in().await, 4);
     assert_eq!(store.logged(OLD).await, [(1, "a".to_owned())], "the other process writes the next event");
     assert_eq!(store.apart().await, [(OLD, 2), (OLD, 3)]);

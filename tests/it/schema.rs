@@ -21,6 +21,8 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::leader::generation::STATEMENTS,
         precall_store::leader::engine_lock::STATEMENTS,
         precall_store::leader::live_calls::STATEMENTS,
+        precall_store::leader::lease::STATEMENTS,
+        precall_store::leader::standby_seat::STATEMENTS,
         precall_store::people::erasure::STATEMENTS,
         precall_store::events::event_log::STATEMENTS,
         precall_store::lines::STATEMENTS,

@@ -115,7 +115,7 @@ impl World {
         attempt: u8,
     ) {
         // A process that has not checked its leadership recently checks it first, and stops if it fails.
-        if !self.is_sure(engine) {
+        if !self.may_act(to, engine) {
             let live = engine.calls.get_mut(&id.0).unwrap();
             let gives_up = live.looks >= 80;
             live.looks = if gives_up { 0 } else { live.looks + 1 };
@@ -129,6 +129,7 @@ impl World {
         }
         let live = engine.calls.get_mut(&id.0).unwrap();
         live.parts += 1;
+        let pbx = live.pbx;
         let owner = Uuid::from_u128(id.0);
         let intent = self.durable.get(&owner).copied().unwrap_or(0);
         let intended = live.call.conversations.iter().any(|c| c.purpose == purpose);
@@ -150,7 +151,7 @@ impl World {
         };
         if matches!(fate, Fate::Executed | Fate::ExecutedSilently) {
             self.tell(|| format!("{to:?} {id} dials {purpose:?} {attempt} {fate:?}"));
-            let conversation = self.provider.dialled(id, purpose);
+            let conversation = self.provider.dialled(id, pbx, purpose);
             let length = self.random.between(SECOND, 30 * SECOND);
             self.after(length, Happening::Over { conversation });
         }
@@ -275,8 +276,7 @@ impl World {
             consented: consented.clone(),
         };
         let known = self
-            .database
-            .is_up
+            .reaches(to.slot)
             .then(|| MappedCaller { mapping: (!number.is_multiple_of(4)).then(mapping), mark: None });
         let orders = engine.rules.mapping_read(job, known, At(self.now));
         self.orders(to, engine, orders);

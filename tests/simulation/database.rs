@@ -2,11 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use precall_actors::durability::lease::Company;
 use precall_call::{At, Call, CallId, Event, open, step};
 use precall_store::events::event_json;
 use precall_store::events::rows::{Batch, RowWrite};
+use precall_store::leader::engine_lock::Holder;
+use precall_store::leader::lease::{LastLeader, LeaseRow, Renewal};
+use precall_store::leader::standby_seat::Sight;
 use serde_json::Value;
 use uuid::Uuid;
+
+use crate::world::SECOND;
 
 /// Why a transaction was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,10 +32,12 @@ pub struct Logged {
 #[derive(Default)]
 pub struct Database {
     pub is_up: bool,
-    pub came_at: i64,
-    /// The process that holds the lock.
+    /// The process whose session holds the lock.
     pub lock: Option<u64>,
     pub generation: u64,
+    pub lease: Option<LeaseRow>,
+    /// When each waiting process last looked.
+    pub seats: BTreeMap<u64, i64>,
     pub logs: BTreeMap<Uuid, Logged>,
     pub early_ends: BTreeSet<u64>,
     /// Calls that were written late from their first event: only their dead process knew them.
@@ -44,6 +52,29 @@ impl Database {
     pub fn go_away(&mut self) {
         self.is_up = false;
         self.lock = None;
+    }
+
+    /// What a waiting process sees.
+    pub fn sight(&self) -> Sight {
+        let last = self.lease.map_or(LastLeader::Never, LastLeader::Leased);
+        let held = |epoch| Holder {
+            process: Some(i32::try_from(epoch).unwrap()),
+            application: None,
+            address: String::new(),
+            since: None,
+        };
+        Sight { last, holder: self.lock.map(held) }
+    }
+
+    /// As the statement of a renewal. Says whether a standby is there, if it was written.
+    pub fn renew(&mut self, epoch: u64, generation: u64, renewal: Renewal, now: i64) -> Option<Company> {
+        let holds_lock = self.lock == Some(epoch);
+        let row = self.lease.as_mut().filter(|row| {
+            holds_lock && row.generation == generation && row.beat < renewal.beat && !row.released
+        })?;
+        (row.beat, row.lease) = (renewal.beat, renewal.lease);
+        let has_standby = self.seats.values().any(|looked| now - looked < 2 * SECOND);
+        Some(if has_standby { Company::Standby } else { Company::Alone })
     }
 
     pub fn write(&mut self, batch: &Batch, generation: u64) -> Result<(), Refusal> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 use precall_actors::admission::call_registry::CallRegistry;
 use precall_actors::caller_key::CallerKey;
 use precall_actors::durability::batcher::Unit;
+use precall_actors::durability::lease::{Lease, Patience};
 use precall_actors::durability::write_path::{DrainMark, WritePath, WriteStep};
 use precall_actors::voices::rules::VoiceRules;
 use precall_actors::voices::slot_rules::SlotRules;
@@ -23,6 +24,9 @@ use crate::disk::Disk;
 
 /// Limit of a spool, in bytes.
 pub const SPOOL_MAX: u64 = 1 << 30;
+
+/// The lease of a leader without a standby.
+pub const ALONE: Duration = Duration::from_secs(300);
 
 /// Who is notified when a unit is durable.
 #[derive(Clone, Debug)]
@@ -93,9 +97,8 @@ pub struct Engine {
     pub epoch: u64,
     /// The generation as leader; `None` on standby.
     pub generation: Option<u64>,
-    pub stands_by: bool,
-    /// When it last confirmed its leadership.
-    pub looked: At,
+    pub lease: Lease,
+    pub patience: Patience,
     pub registry: CallRegistry,
     pub calls: BTreeMap<u128, Live>,
     pub rules: VoiceRules,
@@ -121,8 +124,8 @@ impl Engine {
         Self {
             epoch,
             generation: None,
-            stands_by: false,
-            looked: At(0),
+            lease: Lease::new(ALONE),
+            patience: Patience::default(),
             registry: CallRegistry::default(),
             calls: BTreeMap::new(),
             rules: VoiceRules::new(limits),

@@ -1,8 +1,11 @@
 //! What can happen in the simulation, and to which process.
 
 use precall_actors::caller_key::CallerKey;
+use precall_actors::durability::lease::Company;
 use precall_actors::voices::slot_rules::HeldVoice;
+use precall_base::moment::Moment;
 use precall_call::{At, CallId, CloneJobId, Effect, Purpose, VoiceId};
+use precall_store::leader::lease::Renewal;
 
 use crate::database::Refusal;
 use crate::engine::InFlight;
@@ -89,10 +92,23 @@ pub(crate) enum Happening {
     },
     TakeOver {
         to: To,
-        free_since: Option<At>,
     },
     Look {
         to: To,
+    },
+    /// The database receives the renewal of a lease.
+    Renew {
+        to: To,
+        generation: u64,
+        renewal: Renewal,
+        sent: Moment,
+    },
+    /// The database has written it.
+    Renewed {
+        to: To,
+        renewal: Renewal,
+        sent: Moment,
+        company: Company,
     },
     Collect {
         to: To,
@@ -114,6 +130,15 @@ pub(crate) enum Happening {
         length: i64,
     },
     DatabaseComes,
+    /// A process and the database reach each other no more.
+    Cut {
+        slot: usize,
+        length: i64,
+    },
+    /// PostgreSQL has noticed that a session is gone.
+    SessionEnds {
+        epoch: u64,
+    },
     DiskFull {
         slot: usize,
         length: i64,

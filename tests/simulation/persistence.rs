@@ -100,14 +100,10 @@ impl World {
                 // One attempt at a time: an unanswered one times out before the next one.
                 let operation = Operation::Drain(together.frames, backoff);
                 let came = if self.random.per_mille(20) {
-                    self.execute_unanswered(work);
+                    self.execute_unanswered(to.slot, work);
                     Err(Refusal::Away)
                 } else {
-                    let came = self.database.write(&work.batch, work.generation);
-                    if came.is_ok() {
-                        self.now_durable(&work.batch);
-                    }
-                    came
+                    self.write(to.slot, &work)
                 };
                 let wait = if came.is_ok() { self.random.between(500, 5 * MS) } else { DRAIN_WITHIN / 10 };
                 self.after(wait, Happening::Answered { to, operation, came });
@@ -128,8 +124,8 @@ impl World {
         }
     }
 
-    pub(crate) fn execute_unanswered(&mut self, work: InFlight) {
-        let to = To { slot: 0, epoch: 0 };
+    pub(crate) fn execute_unanswered(&mut self, slot: usize, work: InFlight) {
+        let to = To { slot, epoch: 0 };
         let operation = Operation::Write(0);
         self.after(MS, Happening::Execute { to, operation, work, is_answered: false });
     }
@@ -170,6 +166,8 @@ impl World {
     }
 
     pub(crate) fn acknowledge(&mut self, engine: &mut Engine, id: CallId) {
+        // A standby does not know what is only in the spool.
+        let is_known = !engine.lease.may_be_followed() || !engine.write_path.is_spooling();
         let Some(live) = engine.calls.get_mut(&id.0) else { return };
         let durable = if self.planted == Planted::AcknowledgedEarly { u64::MAX } else { live.durable };
         let owner = Uuid::from_u128(id.0);
@@ -178,11 +176,15 @@ impl World {
                 live.waiting.push((version, post));
                 continue;
             }
+            if !is_known {
+                continue;
+            }
             let seq = i64::try_from(version).unwrap();
             let kept = self.durable.get(&owner).copied().unwrap_or(0);
             assert!(kept >= seq, "event {seq} of call {id} is acknowledged, but only {kept} are durable");
             self.promised.insert((owner, seq));
-            self.posts[post].is_acknowledged = true;
+            // An answer that is lost is asked for again, perhaps at the other process.
+            self.posts[post].is_acknowledged = !self.random.per_mille(50);
         }
     }
 

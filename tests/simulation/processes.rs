@@ -1,18 +1,23 @@
 //! Processes: starting, taking over, checking the leadership, stopping.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use precall_actors::admission::call_registry::{CallLiveness, CallRegistry};
-use precall_call::{At, CallId, Event, LegSeen};
+use precall_actors::durability::lease::{Company, LastProcess, SHORT, Turn};
+use precall_base::moment::Moment;
+use precall_call::{At, CallId, Event, LegSeen, Request};
+use precall_store::leader::lease::{LastLeader, LeaseRow, Renewal};
 use precall_store::spool::Spool;
 use precall_store::spool::batch;
+use uuid::Uuid;
 
 use crate::database::Refusal;
 use crate::disk::Disk;
 use crate::engine::{Engine, Live, SPOOL_MAX};
 use crate::happening::{Happening, To};
 use crate::sayings::sighting;
-use crate::world::{Directory, LEFT_FREE, LOOK_EVERY, MS, Planted, SECOND, World};
+use crate::world::{Directory, LOOK_EVERY, MS, Planted, SECOND, World};
 
 impl World {
     pub(crate) fn start(&mut self, slot: usize) {
@@ -25,14 +30,17 @@ impl World {
         self.directories.push(Directory { disk: disk.clone(), slot, holder: Some(self.epochs) });
         let to = To { slot, epoch: self.epochs };
         self.put_back(to, Engine::new(self.epochs, disk));
-        self.after(10 * MS, Happening::TakeOver { to, free_since: None });
+        self.after(10 * MS, Happening::TakeOver { to });
     }
 
     /// The process has ended; its service manager starts it again.
     pub(crate) fn ended(&mut self, slot: usize, engine: Engine) {
-        if self.database.lock == Some(engine.epoch) {
-            self.database.lock = None;
-        }
+        self.hosts.insert(engine.epoch, slot);
+        self.database.seats.remove(&engine.epoch);
+        // From a process that is cut off, the end of its session reaches the database later.
+        let epoch = engine.epoch;
+        let wait = if self.reaches(slot) { 0 } else { self.random.between(0, 5 * SECOND) };
+        self.after(wait, Happening::SessionEnds { epoch });
         for directory in self.directories.iter_mut().filter(|d| d.holder == Some(engine.epoch)) {
             directory.holder = None;
             directory.disk.crash(&mut self.random);
@@ -44,32 +52,46 @@ impl World {
         self.after(wait, Happening::Start { slot });
     }
 
-    pub(crate) fn take_over(&mut self, to: To, engine: &mut Engine, free_since: Option<At>) {
-        let again = |free_since| Happening::TakeOver { to, free_since };
-        if !self.database.is_up {
-            return self.after(200 * MS, again(None));
+    pub(crate) fn take_over(&mut self, to: To, engine: &mut Engine) {
+        if !self.reaches(to.slot) {
+            engine.patience.forget();
+            return self.after(200 * MS, Happening::TakeOver { to });
         }
-        if self.database.lock.is_some() {
-            engine.stands_by = true;
-            self.bring_in(to.slot);
-            return self.after(500 * MS, again(None));
+        self.database.seats.insert(to.epoch, self.now);
+        let (sight, now) = (self.database.sight(), self.moment(to.slot));
+        let process = match sight.last {
+            LastLeader::Leased(row) if self.has_ended(to.slot, row.process) => LastProcess::Ended,
+            LastLeader::Leased(_) | LastLeader::WithoutLease | LastLeader::Never => LastProcess::MayRun,
+        };
+        match engine.patience.turn(&sight, process, now) {
+            Turn::Lead => {}
+            Turn::End(_) => {
+                self.database.lock = None;
+                return self.after(MS, Happening::TakeOver { to });
+            }
+            Turn::Wait(_) => {
+                self.bring_in(to.slot);
+                return self.after(200 * MS, Happening::TakeOver { to });
+            }
         }
-        // A free lock is not taken at once: after a database restart its previous leader takes it back.
-        let came_back = At(self.database.came_at);
-        let since = if engine.stands_by { free_since.unwrap_or(self.at()) } else { came_back };
-        if self.now - since.0 < LEFT_FREE {
-            return self.after(500 * MS, again(Some(since)));
-        }
+        self.database.seats.remove(&to.epoch);
         self.database.lock = Some(to.epoch);
         self.bring_in(to.slot);
         self.database.generation += 1;
         engine.generation = Some(self.database.generation);
-        engine.looked = self.at();
+        engine.lease.claimed(now);
+        self.database.lease = Some(LeaseRow {
+            generation: self.database.generation,
+            beat: 0,
+            lease: SHORT,
+            released: false,
+            process: Uuid::from_u128(u128::from(to.epoch)),
+        });
         self.tell(|| format!("{to:?} takes over, one host: {}", self.one_host));
         self.load_voices(engine);
         self.load(to, engine);
         self.after(crate::world::MINUTE, Happening::Sweep { to });
-        self.after(LOOK_EVERY, Happening::Look { to });
+        self.after(MS, Happening::Look { to });
         self.after(15 * SECOND, Happening::Collect { to });
     }
 
@@ -118,31 +140,85 @@ impl World {
             let durable = call.version;
             engine.calls.insert(id.0, Live::new(call, pbx, durable));
             self.take(to, engine, id, &Event::Resumed { generation, leg: LegSeen::None });
+            if engine.registry.was_taken_again(id) {
+                let ended = Event::OperatorAsked { request: Request::HangUp, by: None };
+                self.take(to, engine, id, &ended);
+            }
         }
     }
 
     pub(crate) fn look(&mut self, to: To, engine: &mut Engine) -> bool {
-        let mut wait = 500 * MS;
-        if self.database.is_up {
-            if self.database.lock.is_none() {
-                self.database.lock = Some(to.epoch);
+        let generation = engine.generation.unwrap();
+        if !self.reaches(to.slot) {
+            if self.planted == Planted::LeaseWithoutDatabase && self.is_sure(to, engine) {
+                let (renewal, now) = (engine.lease.renewal(), self.moment(to.slot));
+                let company = if engine.lease.has_standby() { Company::Standby } else { Company::Alone };
+                engine.lease.renewed(renewal, now, company);
             }
-            let is_ours =
-                self.database.lock == Some(to.epoch) && engine.generation == Some(self.database.generation);
-            if !is_ours {
-                return false;
-            }
-            wait = LOOK_EVERY;
-            engine.looked = self.at();
-        } else if self.is_sure(engine) {
-            engine.looked = self.at();
+            self.after(500 * MS, Happening::Look { to });
+            return true;
         }
-        self.after(wait, Happening::Look { to });
+        if self.database.generation != generation {
+            return false;
+        }
+        self.database.lock.get_or_insert(to.epoch);
+        let (renewal, sent) = (engine.lease.renewal(), self.moment(to.slot));
+        let wait = self.latency();
+        self.after(wait, Happening::Renew { to, generation, renewal, sent });
+        self.after(
+            if engine.lease.is_due() { wait + SECOND / 10 } else { LOOK_EVERY },
+            Happening::Look { to },
+        );
         true
     }
 
+    /// How long a statement or an answer takes.
+    fn latency(&mut self) -> i64 {
+        if self.random.per_mille(50) {
+            self.random.between(MS, 3 * SECOND)
+        } else {
+            self.random.between(200, 3 * MS)
+        }
+    }
+
+    pub(crate) fn renew(&mut self, to: To, generation: u64, renewal: Renewal, sent: Moment) {
+        if !self.reaches(to.slot) {
+            return;
+        }
+        let written = self.database.renew(to.epoch, generation, renewal, self.now);
+        if let Some(company) = written.filter(|_| !self.random.per_mille(30)) {
+            let wait = self.latency();
+            self.after(wait, Happening::Renewed { to, renewal, sent, company });
+        }
+    }
+
     /// Whether no other process can have become the leader.
-    pub(crate) fn is_sure(&self, engine: &Engine) -> bool {
-        self.now - engine.looked.0 < LEFT_FREE
+    pub(crate) fn is_sure(&self, to: To, engine: &Engine) -> bool {
+        engine.lease.is_certain(self.moment(to.slot))
+    }
+
+    /// Whether an action may begin that must happen at most once, as `PersistenceState::may_act_now`.
+    pub(crate) fn may_act(&self, to: To, engine: &Engine) -> bool {
+        let is_known = !engine.lease.may_be_followed() || !engine.write_path.is_spooling();
+        self.is_sure(to, engine) && (is_known || self.planted == Planted::DialFromSpool)
+    }
+
+    /// What the clocks of a host show. Each has its own rate and its own time.
+    pub(crate) fn moment(&self, slot: usize) -> Moment {
+        let (rate, ahead) = self.clocks[slot];
+        let passed = self.now - self.began;
+        let shown = passed + passed / 1_000_000 * rate + ahead;
+        let uptime = Duration::from_micros(u64::try_from(shown).unwrap());
+        Moment { uptime, wall: At(self.began + shown) }
+    }
+
+    pub(crate) fn reaches(&self, slot: usize) -> bool {
+        self.database.is_up && self.cut_until[slot] <= self.now
+    }
+
+    /// Whether a process of this host, or with the same disk, has surely ended.
+    fn has_ended(&self, slot: usize, process: Uuid) -> bool {
+        let epoch = u64::try_from(process.as_u128()).unwrap();
+        self.hosts.get(&epoch).is_some_and(|host| self.one_host || *host == slot)
     }
 }

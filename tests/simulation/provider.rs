@@ -30,6 +30,8 @@ pub struct Provider {
     pub conversations: Vec<Conversation>,
     /// Executed dials, by call and purpose.
     dials: BTreeMap<(u128, &'static str), u32>,
+    /// Which call rang the caller of a call at the PBX, whichever process that call belongs to.
+    rung: BTreeMap<(u64, &'static str), CallId>,
     /// Cloned voices.
     pub voices: BTreeMap<VoiceId, HeldVoice>,
     /// Clones in progress, by caller.
@@ -38,7 +40,9 @@ pub struct Provider {
 
 impl Provider {
     /// A telephone rings. Returns the conversation's number.
-    pub fn dialled(&mut self, call: CallId, purpose: Purpose) -> usize {
+    pub fn dialled(&mut self, call: CallId, pbx: u64, purpose: Purpose) -> usize {
+        let rung = self.rung.insert((pbx, purpose.name()), call);
+        assert_eq!(rung, None, "the caller of {pbx} is rung twice: {} of call {call}", purpose.name());
         let times = self.dials.entry((call.0, purpose.name())).or_default();
         *times += 1;
         assert_eq!(*times, 1, "{} of call {call} was dialled twice", purpose.name());

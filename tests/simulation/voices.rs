@@ -58,7 +58,7 @@ impl World {
         held: HeldVoice,
         waiting: Option<(CloneJobId, CallerKey)>,
     ) {
-        let acts = self.is_sure(engine) && engine.generation == Some(self.database.generation);
+        let acts = self.may_act(to, engine);
         if acts && !self.random.per_mille(150) {
             for live in engine.calls.values() {
                 let uses = live.call.voice == Voice::Cloned(voice.clone()) && !live.call.is_released();

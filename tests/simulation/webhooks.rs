@@ -45,17 +45,14 @@ impl World {
         self.posts[post].tries += 1;
         // A sender without an answer repeats the webhook.
         self.after(3 * SECOND, Happening::Post(post));
-        let acting = (0..SLOTS).find(|slot| {
-            self.paused[*slot] <= self.now
-                && self.engines[*slot].as_ref().is_some_and(|e| e.generation.is_some())
+        // It goes to any process. One that does not lead, or is not sure of it, refuses it.
+        let first = usize::from(self.random.per_mille(500));
+        let acting = [first, SLOTS - 1 - first].into_iter().find_map(|slot| {
+            let engine = self.engines[slot].as_ref().filter(|_| self.paused[slot] <= self.now)?;
+            let to = To { slot, epoch: engine.epoch };
+            (engine.generation.is_some() && self.is_sure(to, engine)).then_some(to)
         });
-        let Some(slot) = acting else { return };
-        let is_sure = self.database.is_up || self.is_sure(self.engines[slot].as_ref().unwrap());
-        if !is_sure {
-            return;
-        }
-        let epoch = self.engines[slot].as_ref().unwrap().epoch;
-        let to = To { slot, epoch };
+        let Some(to) = acting else { return };
         let Some(mut engine) = self.engine(to) else { return };
         match self.posts[post].kind {
             Kind::Incoming => self.incoming(to, &mut engine, post),
@@ -73,6 +70,9 @@ impl World {
             SightingMatch::EndedBefore => true,
             SightingMatch::New => false,
         };
+        if !self.may_act(to, engine) {
+            return;
+        }
         let id = CallId(self.new_id());
         engine.registry.admit(id, sighting, At(self.now));
         let admission = if ended_before { Admission::EndedBefore } else { Admission::Accepted };
@@ -118,7 +118,7 @@ impl World {
         if let Entry::Vacant(place) = engine.calls.entry(id.0) {
             // A released call is read back, which needs the database.
             let owner = Uuid::from_u128(id.0);
-            let logged = self.database.logs.get(&owner).filter(|_| self.database.is_up);
+            let logged = self.database.logs.get(&owner).filter(|_| self.reaches(to.slot));
             let Some(logged) = logged else { return };
             let (call, pbx) = (logged.call.clone(), logged.pbx);
             // Its last events may still be in the spool; then the database's state is too old.

@@ -4,12 +4,11 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use precall_actors::durability::write_path::WriteStep;
-use precall_call::At;
 use uuid::Uuid;
 
 use crate::database::{Database, Refusal};
 use crate::disk::Disk;
-use crate::engine::Engine;
+use crate::engine::{Engine, InFlight};
 use crate::happening::{Happening, Post, Queued, To};
 use crate::provider::Provider;
 use crate::random::Random;
@@ -20,7 +19,6 @@ pub(crate) const MINUTE: i64 = 60 * SECOND;
 /// The service's values.
 pub(crate) const DIRECT_WITHIN: i64 = SECOND;
 pub(crate) const DRAIN_WITHIN: i64 = 10 * SECOND;
-pub(crate) const LEFT_FREE: i64 = 4 * SECOND;
 pub(crate) const LOOK_EVERY: i64 = SECOND;
 pub(crate) const CALLERS: u64 = 12;
 /// Two processes, on one host or on two.
@@ -38,6 +36,10 @@ pub enum Planted {
     LyingDisk,
     /// The spool of a dead process is ignored.
     SpoolForgotten,
+    /// A leader renews its lease by itself while the database does not answer.
+    LeaseWithoutDatabase,
+    /// A leader with a standby dials although the intent is only in its spool.
+    DialFromSpool,
 }
 
 /// A spool directory and its holder.
@@ -73,6 +75,12 @@ pub struct World {
     pub(crate) engines: [Option<Engine>; SLOTS],
     /// Until when each process is paused.
     pub(crate) paused: [i64; SLOTS],
+    /// Until when each process is cut off from the database.
+    pub(crate) cut_until: [i64; SLOTS],
+    /// How many microseconds the clock of each process gains in a second, and by how much it is ahead.
+    pub(crate) clocks: [(i64, i64); SLOTS],
+    /// On which host each ended process ran.
+    pub(crate) hosts: BTreeMap<u64, usize>,
     /// Whether both processes share a host, and so find each other's spools.
     pub(crate) one_host: bool,
     pub(crate) epochs: u64,
@@ -93,7 +101,10 @@ pub struct World {
 impl World {
     pub fn new(seed: u64, planted: Planted) -> Self {
         let mut random = Random::new(seed);
-        let one_host = planted != Planted::Nothing || random.per_mille(700);
+        let is_partition = matches!(planted, Planted::LeaseWithoutDatabase | Planted::DialFromSpool);
+        let one_host = !is_partition && (planted != Planted::Nothing || random.per_mille(500));
+        let mut clock = || (random.between(-20_000, 20_000), random.between(0, 3_600) * SECOND);
+        let clocks = [clock(), clock()];
         let mut world = Self {
             now: 1_700_000_000 * SECOND,
             random,
@@ -105,6 +116,9 @@ impl World {
             directories: Vec::new(),
             engines: [None, None],
             paused: [0; SLOTS],
+            cut_until: [0; SLOTS],
+            clocks,
+            hosts: BTreeMap::new(),
             one_host,
             epochs: 0,
             posts: Vec::new(),
@@ -148,6 +162,11 @@ impl World {
             let slot = usize::from(self.random.per_mille(300));
             self.after(at, Happening::DiskFull { slot, length: full });
         }
+        for _ in 0..self.random.between(0, 4) {
+            let (at, cut) = (self.random.between(0, length), self.random.between(100 * MS, 60 * SECOND));
+            let slot = usize::from(self.random.per_mille(300));
+            self.after(at, Happening::Cut { slot, length: cut });
+        }
         if self.random.per_mille(400) {
             let (at, stopped) = (self.random.between(0, length), self.random.between(SECOND, 30 * SECOND));
             self.after(at, Happening::Pause { slot: 0, length: stopped });
@@ -166,13 +185,21 @@ impl World {
         }
     }
 
-    pub(crate) fn at(&self) -> At {
-        At(self.now)
-    }
-
     pub(crate) fn new_id(&mut self) -> u128 {
         self.next_id += 1;
         (u128::try_from(self.now / 1_000).unwrap() << 80) | self.next_id
+    }
+
+    /// A transaction of this process, if the database can be reached.
+    pub(crate) fn write(&mut self, slot: usize, work: &InFlight) -> Result<(), Refusal> {
+        if !self.reaches(slot) {
+            return Err(Refusal::Away);
+        }
+        let came = self.database.write(&work.batch, work.generation);
+        if came.is_ok() {
+            self.now_durable(&work.batch);
+        }
+        came
     }
 
     /// Runs the simulation until all faults are over and everything has settled, then checks the laws.
@@ -219,8 +246,9 @@ impl World {
             | Happening::Cloned { to, .. }
             | Happening::Delete { to, .. }
             | Happening::Sweep { to }
-            | Happening::TakeOver { to, .. }
+            | Happening::TakeOver { to }
             | Happening::Look { to }
+            | Happening::Renewed { to, .. }
             | Happening::Collect { to } => Some(*to),
             Happening::Post(_)
             | Happening::Execute { .. }
@@ -230,6 +258,9 @@ impl World {
             | Happening::Pause { .. }
             | Happening::DatabaseGoes { .. }
             | Happening::DatabaseComes
+            | Happening::Renew { .. }
+            | Happening::Cut { .. }
+            | Happening::SessionEnds { .. }
             | Happening::DiskFull { .. }
             | Happening::DiskFree
             | Happening::Arrival => None,
@@ -250,10 +281,7 @@ impl World {
         match happening {
             Happening::Post(post) => self.post(post),
             Happening::Execute { to, operation, work, is_answered } => {
-                let came = self.database.write(&work.batch, work.generation);
-                if came.is_ok() {
-                    self.now_durable(&work.batch);
-                }
+                let came = self.write(to.slot, &work);
                 if is_answered {
                     let wait = self.random.between(100, 2 * MS);
                     self.after(wait, Happening::Answered { to, operation, came });
@@ -280,10 +308,20 @@ impl World {
                 self.database.go_away();
                 self.after(length, Happening::DatabaseComes);
             }
-            Happening::DatabaseComes => {
-                self.database.is_up = true;
-                self.database.came_at = self.now;
+            Happening::DatabaseComes => self.database.is_up = true,
+            Happening::Cut { slot, length } => {
+                self.tell(|| format!("cut {slot} off for {length}"));
+                self.cut_until[slot] = self.now + length;
+                if let (true, Some(engine)) = (self.random.per_mille(700), &self.engines[slot]) {
+                    let epoch = engine.epoch;
+                    let wait = self.random.between(0, length.min(5 * SECOND));
+                    self.after(wait, Happening::SessionEnds { epoch });
+                }
             }
+            Happening::SessionEnds { epoch } => {
+                self.database.lock.take_if(|holder| *holder == epoch);
+            }
+            Happening::Renew { to, generation, renewal, sent } => self.renew(to, generation, renewal, sent),
             Happening::DiskFull { slot, length } => {
                 for directory in self.directories.iter().filter(|directory| directory.slot == slot) {
                     directory.disk.set_full(true);
@@ -341,7 +379,10 @@ impl World {
             Happening::Cloned { key, job, .. } => self.cloned(to, engine, &key, job),
             Happening::Delete { voice, held, waiting, .. } => self.delete(to, engine, voice, held, waiting),
             Happening::Sweep { .. } => self.sweep(to, engine),
-            Happening::TakeOver { free_since, .. } => self.take_over(to, engine, free_since),
+            Happening::TakeOver { .. } => self.take_over(to, engine),
+            Happening::Renewed { renewal, sent, company, .. } => {
+                engine.lease.renewed(renewal, sent, company);
+            }
             Happening::Look { .. } => return self.look(to, engine),
             Happening::Collect { .. } => self.collect(to, engine),
             _ => unreachable!("unreachable: meant for no process"),

@@ -162,6 +162,17 @@ impl CallRegistry {
         self.known.get(&call).is_some_and(KnownCall::is_live)
     }
 
+    /// Whether a later call is the same call at the PBX: an engine that was cut off took it first, and the engine that
+    /// took over knew nothing of that.
+    #[must_use]
+    pub fn was_taken_again(&self, call: CallId) -> bool {
+        let Some(first) = self.known.get(&call) else { return false };
+        let of_id = id_key(&first.sighting).and_then(|key| self.by_id.get(&key));
+        of_id.into_iter().flatten().filter_map(|other| self.known.get(other)).any(|later| {
+            later.sighting.caller == first.sighting.caller && later.first_seen > first.first_seen
+        })
+    }
+
     /// The caller, as first seen.
     #[must_use]
     pub fn caller(&self, call: CallId) -> Option<&CallerNumber> {

@@ -37,6 +37,7 @@ use crate::observe::problems;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::observe::start_refusal::StartRefusal;
+use crate::pbx::pbx_feed::CONTESTED;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
@@ -269,6 +270,7 @@ impl EngineHandle {
             live_calls: self.services.board.count(),
             draining: self.draining.load(std::sync::atomic::Ordering::Relaxed),
             role: persistence.leadership().now(),
+            acts: persistence.leadership().acts(),
             threecx,
             prompt_problems,
             problems,
@@ -344,6 +346,13 @@ fn pbx_health(state: &PbxState, now: At) -> PbxHealth {
     // An open socket without a sync is no connection. Without a sync and without an error it is still connecting.
     let is_well = state.is_open() && state.last_sync().is_some();
     let since = state.failing_since();
+    if let Some(since) = state.contested_since(now) {
+        return PbxHealth {
+            open: Some(false),
+            legs: state.legs(),
+            trouble: Some((since, CONTESTED.to_owned())),
+        };
+    }
     // A socket may stay open while every request fails.
     let is_failing = !is_well || since.is_some_and(|since| now.since(since) >= REQUESTS_FAIL_FOR);
     let has_been = state.last_sync().is_some() || error.is_some();

@@ -149,9 +149,9 @@ async fn dial(
         return refused(&"the caller has no number that can be dialled");
     };
     let clients = services.clients.here();
-    if !services.persistence_state.leadership().may_act().await {
+    let Some(_under_way) = services.persistence_state.may_act().await else {
         return refused(&NOT_LEADER);
-    }
+    };
     if earlier == EarlierDial::Possible {
         match conversation_lookup::find_earlier(&clients, context, &[]).await {
             LookupResult::Found(id) => return started(Some(id)),

@@ -153,12 +153,13 @@ async fn attempt(
     services: &CallServices,
     ordered: &Recipient<AgentOrdered>,
 ) -> Vec<Told> {
-    if !services.persistence_state.leadership().may_act().await {
-        return vec![Told::failed(order.number, HandoffFailure::Refused, NOT_LEADER)];
-    }
+    // Rings nobody: the agent comes to the leg that this process carries, also while the database is away.
     if order.rung.bridges() {
         return bridge::prepare(order, context, services, ordered).await.into_iter().collect();
     }
+    let Some(_under_way) = services.persistence_state.may_act().await else {
+        return vec![Told::failed(order.number, HandoffFailure::Refused, NOT_LEADER)];
+    };
     if order.rung.routes() {
         return route::route(order, context, services).await;
     }

@@ -46,7 +46,7 @@ pub(crate) async fn dial(
             "error" => %error);
         tokio::time::sleep(pause).await;
         // Another process may have taken over meanwhile.
-        if !services.persistence_state.leadership().may_act().await {
+        if services.persistence_state.may_act().await.is_none() {
             return Err(error);
         }
         number += 1;

@@ -1,23 +1,21 @@
-//! The role of this process on its database: leader or standby.
+//! The role of this process on its database, and what it may do now.
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use precall_base::clock;
-use precall_call::At;
-use tokio::sync::watch;
+use precall_base::moment::Moment;
+use precall_store::leader::lease::Renewal;
+use tokio::sync::{oneshot, watch};
 
-/// A standby takes the leader lock after it was free for this time. The leader checks its lock more often, so it
-/// knows
-/// that no other process can have taken it, even while the database does not answer. A leader that has not checked
-/// for
-/// this time was not running and must check first.
-pub const LEFT_FREE: Duration = Duration::from_secs(4);
+use crate::durability::lease::{Company, Lease};
+
 /// Time limit of one check of the database and of the lock.
 pub(crate) const CHECK_WITHIN: Duration = Duration::from_secs(1);
-/// How [`Leadership::may_act`] waits for a check of the lock: length and number of pauses.
-const CHECK_INTERVAL: Duration = Duration::from_millis(100);
-const CHECKS_MAX: u32 = 80;
+
+/// Asks to give the lease back. Answers whether that is durable.
+pub(crate) type Leave = oneshot::Sender<bool>;
 
 /// The role of this process on its database.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,29 +27,62 @@ pub enum EngineRole {
     Standby,
     /// This process is the leader, with this generation.
     Acting(u64),
+    /// This process was the leader and has left by plan: another one acts, or the next start will.
+    Left,
     /// Another process took over: this one does nothing more.
     Superseded,
 }
 
-/// The current role, shared.
+impl EngineRole {
+    /// Whether this process will never act again.
+    fn is_final(self) -> bool {
+        match self {
+            Self::Left | Self::Superseded => true,
+            Self::Unknown | Self::Standby | Self::Acting(_) => false,
+        }
+    }
+}
+
+/// The current role and the lease, shared.
 #[derive(Debug, Default)]
 pub struct Leadership {
     role: watch::Sender<EngineRole>,
-    /// When the leader lock was last confirmed, in microseconds since 1970.
-    confirmed_at: AtomicI64,
+    lease: Mutex<Lease>,
+    /// Whether nothing more begins, because this process is about to leave.
+    leaving: watch::Sender<bool>,
+    /// Whether this process goes on at the PBX, before it leads, for an engine on this host that is dead.
+    goes_on_at_pbx: AtomicBool,
+    under_way: Arc<AtomicUsize>,
+}
+
+/// An action that must happen at most once is under way while this lives.
+#[derive(Debug)]
+pub(crate) struct UnderWay(Arc<AtomicUsize>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Leadership {
+    /// `alone`: how long this process may act without the database, if no standby is there.
+    #[must_use]
+    pub(crate) fn new(alone: Duration) -> Self {
+        Self { lease: Mutex::new(Lease::new(alone)), ..Self::default() }
+    }
+
     /// The current role.
     #[must_use]
     pub fn now(&self) -> EngineRole {
         *self.role.borrow()
     }
 
-    /// Sets the role. A superseded process stays superseded. Returns whether the role changed.
+    /// Sets the role. A superseded process stays superseded, and one that has left has left. Returns whether the role
+    /// changed.
     pub fn set(&self, role: EngineRole) -> bool {
         self.role.send_if_modified(|now| {
-            let is_news = *now != role && *now != EngineRole::Superseded;
+            let is_news = *now != role && !now.is_final();
             if is_news {
                 *now = role;
             }
@@ -59,40 +90,84 @@ impl Leadership {
         })
     }
 
-    /// A check confirmed the leader lock.
-    pub(crate) fn lock_confirmed(&self, now: At) {
-        self.confirmed_at.store(now.0, Ordering::Relaxed);
+    /// This process claimed the database; the claim was sent at `sent`.
+    pub(crate) fn claimed(&self, sent: Moment) {
+        self.lease().claimed(sent);
     }
 
-    /// The database did not answer a check. If the role was certain until now, it stays certain: no process can take
-    /// over
-    /// without the database, and a standby that reaches it leaves the lock free for [`LEFT_FREE`] first.
-    pub(crate) fn lock_unconfirmed(&self, now: At) {
-        if self.is_certain(now) {
-            self.lock_confirmed(now);
-        }
+    /// The next renewal of the lease.
+    pub(crate) fn renewal(&self) -> Renewal {
+        self.lease().renewal()
     }
 
-    /// Whether no other process can have taken over.
+    /// The database has written a renewal that was sent at `sent`.
+    pub(crate) fn renewed(&self, renewal: Renewal, sent: Moment, company: Company) {
+        self.lease().renewed(renewal, sent, company);
+    }
+
+    /// Whether the lease should be renewed at once, because a standby came or went.
+    pub(crate) fn renewal_is_due(&self) -> bool {
+        self.lease().is_due()
+    }
+
+    /// Whether a standby was there at the last look.
+    pub(crate) fn has_standby(&self) -> bool {
+        self.lease().has_standby()
+    }
+
+    /// Whether this process acts, and no other one can have taken over.
     #[must_use]
-    pub fn is_certain(&self, now: At) -> bool {
-        now.since(At(self.confirmed_at.load(Ordering::Relaxed))) < LEFT_FREE
+    pub fn acts(&self) -> bool {
+        matches!(self.now(), EngineRole::Acting(_)) && self.lease().is_certain(clock::moment())
     }
 
-    /// Whether an action that must happen at most once may be done now. A process that was suspended in the middle of
-    /// its
-    /// work first checks that it is still the leader: another process may have taken over the action.
-    pub(crate) async fn may_act(&self) -> bool {
-        for _ in 0..CHECKS_MAX {
-            match self.now() {
-                EngineRole::Superseded => return false,
-                EngineRole::Acting(_) if self.is_certain(clock::now()) => return true,
-                EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
-                    tokio::time::sleep(CHECK_INTERVAL).await;
-                }
-            }
+    /// Whether another process may lead soon.
+    pub(crate) fn may_be_followed(&self) -> bool {
+        self.lease().may_be_followed()
+    }
+
+    /// This process goes on at the PBX before it leads.
+    pub(crate) fn go_on_at_pbx(&self) {
+        self.goes_on_at_pbx.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this process may ask the PBX for an access token, which revokes the one before.
+    pub(crate) fn may_use_pbx(&self) -> bool {
+        let goes_on = self.goes_on_at_pbx.load(Ordering::Relaxed);
+        let follows = goes_on && matches!(self.now(), EngineRole::Unknown | EngineRole::Standby);
+        follows || self.acts()
+    }
+
+    /// Waits until this process may use the PBX, for ever if it never may.
+    pub(crate) async fn using_pbx(&self) {
+        while !self.may_use_pbx() {
+            tokio::time::sleep(ACTING_INTERVAL).await;
         }
-        false
+    }
+
+    /// From now on nothing begins that must happen at most once.
+    pub(crate) fn begin_to_leave(&self) {
+        self.leaving.send_replace(true);
+    }
+
+    /// This process stays the leader after all.
+    pub(crate) fn stay(&self) {
+        self.leaving.send_replace(false);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        *self.leaving.borrow()
+    }
+
+    /// How many actions are under way that must happen at most once.
+    pub(crate) fn under_way(&self) -> usize {
+        self.under_way.load(Ordering::Relaxed)
+    }
+
+    /// Notes such an action.
+    pub(crate) fn begin(&self) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(&self.under_way))
     }
 
     /// Waits until another process takes over.
@@ -101,7 +176,14 @@ impl Leadership {
         // The sender is in `self`, so it exists while `self` is borrowed.
         let _ = changes.wait_for(|role| *role == EngineRole::Superseded).await;
     }
+
+    fn lease(&self) -> MutexGuard<'_, Lease> {
+        self.lease.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
+
+/// How often a waiting task looks whether this process may use the PBX.
+const ACTING_INTERVAL: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, Supervised, WrapFuture,
+    Actor, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, ResponseFuture, Supervised,
+    WrapFuture,
 };
 use deadpool_postgres::Pool;
 use precall_store::error::StoreError;
@@ -81,6 +82,10 @@ pub struct PersistenceActor {
     write_path: WritePath<Option<Acknowledgement>>,
     /// Whether the spool is being emptied.
     is_draining: bool,
+    /// What came after [`Close`]; none while this is open.
+    held: Option<Vec<Unit<Option<Acknowledgement>>>>,
+    /// Receives whether everything before [`Close`] is in the database.
+    closed: Option<oneshot::Sender<bool>>,
     log: Logger,
 }
 
@@ -97,13 +102,29 @@ impl PersistenceActor {
     /// Writes through `pool`, or into `spool` while the database is away. Updates `state`.
     #[must_use]
     pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
-        Self { pool, spool, state, write_path: WritePath::default(), is_draining: false, log }
+        let write_path = WritePath::default();
+        Self { pool, spool, state, write_path, is_draining: false, held: None, closed: None, log }
     }
 
     fn append(&mut self, batch: Batch, ack: Option<Acknowledgement>, ctx: &mut Context<Self>) {
-        let next = self.write_path.append(Unit { batch, ack });
+        let unit = Unit { batch, ack };
+        if let Some(held) = &mut self.held {
+            return held.push(unit);
+        }
+        let next = self.write_path.append(unit);
         self.state.set_queued(self.write_path.queued());
         self.start_step(next, ctx);
+    }
+
+    /// Answers [`Close`] once that is known.
+    fn answer_closed(&mut self) {
+        let is_spooling = self.write_path.is_spooling();
+        if (is_spooling || self.write_path.is_idle())
+            && let Some(closed) = self.closed.take()
+        {
+            // Without a receiver the question was given up.
+            let _ = closed.send(!is_spooling);
+        }
     }
 
     fn write_task(&self) -> WriteTask {
@@ -138,6 +159,7 @@ impl PersistenceActor {
         self.state.set_queued(self.write_path.queued());
         self.state.spool().set_in_use(self.write_path.is_spooling());
         self.start_step(next, ctx);
+        self.answer_closed();
         self.drain(ctx);
     }
 
@@ -317,7 +339,7 @@ impl WriteTask {
         loop {
             match self.state.leadership().now() {
                 EngineRole::Acting(generation) => return generation,
-                EngineRole::Superseded => return std::future::pending().await,
+                EngineRole::Superseded | EngineRole::Left => return std::future::pending().await,
                 EngineRole::Unknown | EngineRole::Standby => tokio::time::sleep(BACKOFF_FIRST).await,
             }
         }
@@ -366,6 +388,40 @@ impl Handler<WriteRow> for PersistenceActor {
     fn handle(&mut self, message: WriteRow, ctx: &mut Context<Self>) {
         let batch = Batch { entries: Vec::new(), rows: vec![message.row] };
         self.append(batch, Some(Acknowledgement::Sender(message.done)), ctx);
+    }
+}
+
+/// Acknowledges nothing from now on, and asks whether everything before is in the database. What comes later is held
+/// back until [`Open`].
+#[derive(Message)]
+#[rtype(result = "bool")]
+pub(crate) struct Close;
+
+impl Handler<Close> for PersistenceActor {
+    type Result = ResponseFuture<bool>;
+
+    fn handle(&mut self, _: Close, _: &mut Context<Self>) -> ResponseFuture<bool> {
+        let (closed, answer) = oneshot::channel();
+        self.held.get_or_insert_default();
+        self.closed = Some(closed);
+        self.answer_closed();
+        Box::pin(async move { answer.await.unwrap_or(false) })
+    }
+}
+
+/// Goes on after [`Close`].
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct Open;
+
+impl Handler<Open> for PersistenceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Open, ctx: &mut Context<Self>) {
+        self.closed = None;
+        for Unit { batch, ack } in self.held.take().unwrap_or_default() {
+            self.append(batch, ack, ctx);
+        }
     }
 }
 

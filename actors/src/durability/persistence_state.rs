@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::At;
@@ -9,7 +10,11 @@ use precall_store::spool::handle::Waiting;
 use tokio::sync::watch;
 
 use crate::durability::batcher::QUEUE_MAX;
-use crate::durability::leadership::{EngineRole, Leadership};
+use crate::durability::leadership::{EngineRole, Leadership, UnderWay};
+
+/// How [`PersistenceState::may_act`] waits: length and number of pauses.
+const ACT_CHECK_INTERVAL: Duration = Duration::from_millis(100);
+const ACT_CHECKS_MAX: u32 = 80;
 
 /// State of the database, the write queue and the spool.
 #[derive(Debug)]
@@ -126,9 +131,11 @@ impl SpoolState {
 }
 
 impl PersistenceState {
-    /// `spool_max`: most bytes in the spool; none without one.
+    /// `spool_max`: most bytes in the spool; none without one. `outage_max`: how long this process may act while the
+    /// database is away and no standby is there. Without a spool it takes no calls then, so nobody has to wait for it.
     #[must_use]
-    pub fn new(spool_max: Option<u64>) -> Self {
+    pub fn new(spool_max: Option<u64>, outage_max: Duration) -> Self {
+        let alone = spool_max.map_or(Duration::ZERO, |_| outage_max);
         Self {
             reached: AtomicBool::new(false),
             write_failing: AtomicBool::new(false),
@@ -145,9 +152,24 @@ impl PersistenceState {
                 frames: AtomicUsize::new(0),
                 bytes: AtomicU64::new(0),
             },
-            leadership: Leadership::default(),
+            leadership: Leadership::new(alone),
             troubles: Mutex::default(),
         }
+    }
+
+    /// The state of a process that leads, alone and for long.
+    #[cfg(test)]
+    pub(crate) fn leading(spool_max: Option<u64>) -> Self {
+        use crate::durability::lease::Company;
+        let mut state = Self::new(spool_max, Duration::ZERO);
+        state.leadership = Leadership::new(Duration::from_secs(3600));
+        state.leadership.set(EngineRole::Acting(1));
+        state.leadership.claimed(clock::moment());
+        for _ in 0..2 {
+            let renewal = state.leadership.renewal();
+            state.leadership.renewed(renewal, clock::moment(), Company::Alone);
+        }
+        state
     }
 
     /// What fails now; the words of a database that answers again are gone.
@@ -188,15 +210,45 @@ impl PersistenceState {
     /// Whether an event accepted now can be durable soon.
     #[must_use]
     pub fn can_keep(&self) -> bool {
-        // A process that was suspended and cannot check its lock may be superseded.
-        let acts = matches!(self.leadership.now(), EngineRole::Acting(_))
-            && (!self.failing() || self.leadership.is_certain(clock::now()));
         // While events wait in the spool, later events must queue behind them.
         let is_direct = !self.failing() && !self.spool.is_in_use();
-        acts && self.held_obstacle().is_none()
+        // A leader whose lease is over may have been superseded.
+        self.leadership.acts()
+            && !self.leadership.is_leaving()
+            && self.held_obstacle().is_none()
             && self.reached()
             && self.has_queue_room()
             && (is_direct || self.spool.has_room())
+    }
+
+    /// Whether an action may begin now that must happen at most once. Its intent is durable: where a standby could take
+    /// over, it must be in the database. What is only in the spool of this process is not known to the standby.
+    #[must_use]
+    pub(crate) fn may_act_now(&self) -> bool {
+        !self.leadership.is_leaving() && self.may_go_on()
+    }
+
+    /// Whether such an action, which has begun, may leave this process now.
+    #[must_use]
+    pub(crate) fn may_go_on(&self) -> bool {
+        self.leadership.acts() && !(self.leadership.may_be_followed() && self.spool.is_in_use())
+    }
+
+    /// Waits until an action may begin that must happen at most once; `None` if that takes too long, or will never be.
+    /// A process that was suspended in the middle of its work first renews its lease: another one may have taken over.
+    pub(crate) async fn may_act(&self) -> Option<UnderWay> {
+        for _ in 0..ACT_CHECKS_MAX {
+            if self.may_act_now() {
+                return Some(self.leadership.begin());
+            }
+            match self.leadership.now() {
+                EngineRole::Superseded | EngineRole::Left => return None,
+                EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => {
+                    tokio::time::sleep(ACT_CHECK_INTERVAL).await;
+                }
+            }
+        }
+        None
     }
 
     /// The role of this process.

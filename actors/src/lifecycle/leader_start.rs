@@ -1,45 +1,51 @@
-//! How this process becomes the leader of its database, and how it knows that it still is.
+//! How this process becomes the leader of its database.
 //!
 //! Before its first write it looks whether the database can be used, and says what it waits for. A wrong database is
 //! looked at again and again: an administrator may correct it while precall runs.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use precall_store::error::StoreError;
 use precall_store::leader::engine_lock::EngineLock;
-use precall_store::leader::pooler;
+use precall_store::leader::process_mark::ProcessMark;
 use precall_store::readiness::{self, Finding, State};
 use precall_store::schema::{embedded, migrate};
 use slog::{error, info, warn};
 use tokio::time::Instant;
+use uuid::Uuid;
 
-use super::database_watch::{DatabaseWatch, examine, waiting};
+use super::database_watch::{examine, waiting};
 use super::live_calls::LIVE_CALLS;
 use super::lock_wait::{LockWait, LockWatch};
 use super::recovery::{LateFeed, Recovery};
-use crate::durability::leadership::{CHECK_WITHIN, EngineRole};
+use crate::durability::leadership::EngineRole;
 
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_MAX: Duration = Duration::from_secs(5);
-/// Interval of the leadership check on a standby.
-const STANDBY_CHECK_EVERY: Duration = Duration::from_millis(500);
-/// A lock that is held for so long is not a dead engine's.
-const HELD_FOR: Duration = Duration::from_secs(5);
+/// Interval of the look at the leader on a standby. A leader that leaves by plan is followed within this time.
+const STANDBY_CHECK_EVERY: Duration = Duration::from_millis(100);
+/// A leader that still renews its lease after this time is not the dead engine that this process follows.
+const GIVE_WAY_AFTER: Duration = Duration::from_secs(5);
+/// A standby brings in the spools of ended processes at every so many looks.
+const IMPORT_AT_LOOKS: u32 = 5;
 
 impl Recovery {
     /// Waits until the database can be used and this process is the leader, and loads the previous state. Returns the
     /// last log position. Says each reason to wait once.
-    pub(super) async fn until_leader(&self, lock: &mut Option<EngineLock>, feed: &mut LateFeed) -> i64 {
+    pub(super) async fn until_leader(
+        &self,
+        lock: &mut Option<EngineLock>,
+        mark: Option<&ProcessMark>,
+        feed: &mut LateFeed,
+    ) -> i64 {
         let (mut pause, mut is_fit, mut watch) = (RETRY_FIRST, false, LockWatch::default());
-        let mut held_for = None;
+        let (mut looks, mut waits_since) = (0_u32, None);
         loop {
             let obstacle = if is_fit { None } else { self.obstacle().await };
             let step = match obstacle {
                 Some(finding) => Err(finding),
                 None => {
                     is_fit = true;
-                    self.take_over(lock, &mut watch, feed).await
+                    self.take_over(lock, &mut watch, mark, feed).await
                 }
             };
             match step {
@@ -49,15 +55,21 @@ impl Recovery {
                 }
                 Ok(TakeOver::Waits(wait)) => {
                     self.stand_by(&wait);
-                    if feed.is_successor && held_for.get_or_insert_with(Instant::now).elapsed() >= HELD_FOR {
+                    let waited = waits_since.get_or_insert_with(Instant::now).elapsed();
+                    if feed.is_successor && wait.stands_by() && waited >= GIVE_WAY_AFTER {
                         self.give_way();
                     }
                     pause = RETRY_FIRST;
+                    if looks.is_multiple_of(IMPORT_AT_LOOKS) && self.import_spool().await.is_err() {
+                        // The next look says why the database does not answer.
+                        watch.forget();
+                    }
+                    looks = looks.wrapping_add(1);
                     tokio::time::sleep(STANDBY_CHECK_EVERY).await;
                 }
                 Err(finding) => {
                     is_fit = false;
-                    held_for = None;
+                    waits_since = None;
                     watch.forget();
                     if finding.name == LIVE_CALLS {
                         self.refusal.refuse(finding.words.clone());
@@ -107,58 +119,34 @@ impl Recovery {
         }
     }
 
-    pub(super) fn database_watch(&self) -> DatabaseWatch {
-        let services = &self.services;
-        DatabaseWatch::new(
-            services.pool.clone(),
-            Arc::clone(&services.persistence_state),
-            services.log.clone(),
-        )
-    }
-
-    /// Who leads instead, in words.
-    pub(super) async fn other_leader(&self) -> String {
-        let asked = async {
-            let client = self.services.pool.get().await.ok()?;
-            EngineLock::holder(&**client).await.ok()?
-        };
-        match tokio::time::timeout(CHECK_WITHIN, asked).await {
-            Ok(Some(holder)) => holder.to_string(),
-            Ok(None) | Err(_) => "not known".to_owned(),
-        }
-    }
-
     /// Loads the previous state once this process is the leader.
     async fn take_over(
         &self,
         lock: &mut Option<EngineLock>,
         watch: &mut LockWatch,
+        mark: Option<&ProcessMark>,
         feed: &mut LateFeed,
     ) -> Result<TakeOver, Finding> {
-        let taken = async {
-            if lock.as_ref().is_none_or(EngineLock::is_gone) {
-                *lock = None;
-                let role = self.services.persistence_state.leadership().now();
-                let client = self.services.pool.get().await?;
-                let wait = watch.waits_for(&client, role).await?;
-                drop(client);
-                // The engine that a free lock is left for is this one.
-                let wait = wait.filter(|wait| !feed.is_successor || matches!(wait, LockWait::Held(_)));
-                if let Some(wait) = wait {
-                    return Ok::<_, StoreError>(Some(wait));
-                }
-                *lock = EngineLock::take(&self.services.pool).await?;
+        if lock.as_ref().is_none_or(EngineLock::is_gone) {
+            *lock = None;
+            match watch.look(&self.services.pool, mark).await.map_err(waiting)? {
+                Ok(taken) => *lock = Some(taken),
+                Err(wait) => return Ok(TakeOver::Waits(wait)),
             }
-            Ok(lock.is_none().then_some(LockWait::JustTaken))
-        };
-        if let Some(wait) = taken.await.map_err(waiting)? {
-            self.import_spool().await.map_err(waiting)?;
-            return Ok(TakeOver::Waits(wait));
         }
         self.start_feed(feed);
         self.migrate().await?;
         let resumption = self.resumption().await?;
-        self.load(&feed.supervisor, resumption).await.map(TakeOver::Leads).map_err(waiting)
+        let process = mark.map_or_else(Uuid::now_v7, ProcessMark::id);
+        let loaded = tokio::select! {
+            loaded = self.load(&feed.supervisor, process, resumption) => loaded.map_err(waiting)?,
+            // Loading may take longer than a lease.
+            never = self.keep_lease(lock) => match never {},
+        };
+        if let Some(mark) = mark {
+            mark.remove_ended();
+        }
+        Ok(TakeOver::Leads(loaded))
     }
 
     async fn migrate(&self) -> Result<(), Finding> {
@@ -173,46 +161,6 @@ impl Recovery {
                 state: if error.is_passing() { State::Waiting } else { State::Wrong },
                 words: error.to_string(),
             })
-    }
-
-    /// Whether this process still leads; `None` if the database does not answer, or a pooler is in between.
-    pub(super) async fn still_leads(
-        &self,
-        lock: &mut Option<EngineLock>,
-        watch: &DatabaseWatch,
-    ) -> Option<bool> {
-        let EngineRole::Acting(generation) = self.services.persistence_state.leadership().now() else {
-            return Some(true);
-        };
-        let check = async {
-            if lock.as_ref().is_none_or(EngineLock::is_gone) {
-                *lock = EngineLock::take(&self.services.pool).await?;
-                // A new session may lead through a pooler that was not there before.
-                watch.look_for_pooler();
-            }
-            let Some(held) = lock.as_ref() else { return Ok::<_, StoreError>(self.without_lock().await) };
-            let confirmed = held.confirm().await?;
-            if confirmed.generation != Some(generation) {
-                return Ok(Some(false));
-            }
-            if !confirmed.is_locked {
-                *lock = None;
-                watch.look_for_pooler();
-                return Ok(None);
-            }
-            Ok(Some(true))
-        };
-        match tokio::time::timeout(CHECK_WITHIN, check).await {
-            Ok(Ok(still)) => still,
-            Ok(Err(_)) | Err(_) => None,
-        }
-    }
-
-    /// Another session has the lock. Behind a pooler it may be one that this process had before; else another process
-    /// leads.
-    async fn without_lock(&self) -> Option<bool> {
-        let found = tokio::time::timeout(CHECK_WITHIN / 2, pooler::find(&self.services.pool)).await;
-        if matches!(found, Ok(Ok(Some(_)))) { None } else { Some(false) }
     }
 }
 

@@ -1,91 +1,118 @@
-//! Whether this process may take the leader lock now, and if not, what it waits for.
+//! How a process that is not the leader waits, and takes over when the lease has run out or was given back.
 
 use std::fmt;
 use std::time::Duration;
 
+use deadpool_postgres::Pool;
+use precall_base::clock;
 use precall_store::error::StoreError;
 use precall_store::leader::engine_lock::{EngineLock, Holder};
-use tokio::time::Instant;
-use tokio_postgres::Client;
+use precall_store::leader::lease::LastLeader;
+use precall_store::leader::process_mark::ProcessMark;
+use precall_store::leader::standby_seat::{Sight, StandbySeat};
 
-use crate::durability::leadership::{EngineRole, LEFT_FREE};
+use crate::durability::lease::{LastProcess, Patience, Turn, Why};
 
 /// What a process without the leader lock waits for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LockWait {
-    /// Another session holds the lock.
-    Held(Holder),
-    /// PostgreSQL has just started and has released all locks. The engine with the live calls takes its lock again.
-    ServerStarted,
-    /// The leader has lost the lock. If it was its connection only, it takes the lock again.
-    LeftFree,
-    /// Another process took the free lock at the same moment.
-    JustTaken,
+pub(crate) struct LockWait {
+    why: Why,
+    last: LastLeader,
+    holder: Option<Holder>,
 }
 
 impl LockWait {
-    /// Whether this process stands by: another one leads, or led a moment ago.
+    /// Whether this process stands by: another one leads, and knows of it.
     pub(crate) fn stands_by(&self) -> bool {
-        !matches!(self, Self::ServerStarted)
+        matches!(self.why, Why::Renewed | Why::Held)
     }
 }
 
 impl fmt::Display for LockWait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = LEFT_FREE.as_secs();
-        match self {
-            Self::Held(holder) => {
-                write!(f, "another process holds the leader lock of this database: {holder}")?;
-                let Some(process) = holder.process else { return Ok(()) };
+        let holder = self.holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default();
+        match self.why {
+            Why::Renewed => write!(f, "another precall is the leader{holder}"),
+            Why::NotSeen => write!(f, "another precall is the leader{holder} and has not seen this one yet"),
+            // The text stays the same while the time runs: each new text is logged.
+            Why::RunningOut(_) => {
+                let lease = match self.last {
+                    LastLeader::Leased(row) => row.lease,
+                    LastLeader::Never | LastLeader::WithoutLease => Duration::ZERO,
+                };
                 write!(
                     f,
-                    ". If it is gone, PostgreSQL releases the lock within seconds; `select \
-                     pg_terminate_backend({process})` releases it at once"
+                    "the last leader{holder} was not stopped by plan and may still run, cut off from the database. \
+                     It may take calls for {} s after its last sign, and this precall takes over then. If it has \
+                     surely ended: `update engine_lease set released = true` lets this one take over at once",
+                    lease.as_secs()
                 )
             }
-            Self::ServerStarted => write!(
-                f,
-                "PostgreSQL was started less than {seconds} s ago: precall leaves the leader lock free until then, for \
-                 a process that held it before"
-            ),
-            Self::LeftFree => write!(
-                f,
-                "the leader has lost its lock: this standby leaves it free for {seconds} s, for a leader that only \
-                 lost its connection"
-            ),
-            Self::JustTaken => f.write_str("another process took the leader lock at the same moment"),
+            Why::Held => {
+                write!(f, "another session holds the leader lock{holder}")?;
+                let Some(process) = self.holder.as_ref().and_then(|holder| holder.process) else {
+                    return Ok(());
+                };
+                write!(
+                    f,
+                    ". If it is no precall, or a precall that has ended, `select pg_terminate_backend({process})` \
+                     releases the lock"
+                )
+            }
         }
     }
 }
 
-/// Watches the lock until this process may take it.
-#[derive(Debug, Default)]
+/// Watches the leader until this process may take the lock.
+#[derive(Default)]
 pub(crate) struct LockWatch {
-    free_since: Option<Instant>,
+    seat: Option<StandbySeat>,
+    patience: Patience,
+    /// The process of a lease that has surely ended. Its file may be gone meanwhile.
+    ended: Option<uuid::Uuid>,
 }
 
 impl LockWatch {
-    /// What to wait for; `None` when the lock may be taken. A standby, and a process that finds a database that has
-    /// just started, leave a free lock alone for [`LEFT_FREE`].
-    pub(crate) async fn waits_for(
+    /// Takes the lock, or says what to wait for. `mark` knows which processes of this host have ended.
+    pub(crate) async fn look(
         &mut self,
-        client: &Client,
-        role: EngineRole,
-    ) -> Result<Option<LockWait>, StoreError> {
-        if let Some(holder) = EngineLock::holder(client).await? {
-            self.free_since = None;
-            return Ok(Some(LockWait::Held(holder)));
+        pool: &Pool,
+        mark: Option<&ProcessMark>,
+    ) -> Result<Result<EngineLock, LockWait>, StoreError> {
+        let seat = match self.seat.take() {
+            Some(seat) => seat,
+            None => StandbySeat::take(pool).await?,
+        };
+        let sight = seat.look().await?;
+        let process = self.last_process(&sight, mark);
+        match self.patience.turn(&sight, process, clock::moment()) {
+            Turn::Lead => match seat.lead(sight.last).await? {
+                Some(lock) => Ok(Ok(lock)),
+                None => Ok(Err(LockWait { why: Why::Held, last: sight.last, holder: None })),
+            },
+            Turn::End(process) => {
+                seat.terminate(process).await?;
+                self.seat = Some(seat);
+                Ok(Err(LockWait { why: Why::Held, last: sight.last, holder: sight.holder }))
+            }
+            Turn::Wait(why) => {
+                self.seat = Some(seat);
+                Ok(Err(LockWait { why, last: sight.last, holder: sight.holder }))
+            }
         }
-        if role != EngineRole::Standby {
-            let up_for = EngineLock::server_is_up_for(client).await?.unwrap_or(Duration::MAX);
-            return Ok((up_for < LEFT_FREE).then_some(LockWait::ServerStarted));
+    }
+
+    fn last_process(&mut self, sight: &Sight, mark: Option<&ProcessMark>) -> LastProcess {
+        let LastLeader::Leased(row) = sight.last else { return LastProcess::MayRun };
+        if self.ended != Some(row.process) && mark.is_some_and(|mark| mark.has_ended(row.process)) {
+            self.ended = Some(row.process);
         }
-        let is_free_for = self.free_since.get_or_insert_with(Instant::now).elapsed();
-        Ok((is_free_for < LEFT_FREE).then_some(LockWait::LeftFree))
+        if self.ended == Some(row.process) { LastProcess::Ended } else { LastProcess::MayRun }
     }
 
     /// The database did not answer: what was seen before counts no longer.
     pub(crate) fn forget(&mut self) {
-        self.free_since = None;
+        self.seat = None;
+        self.patience.forget();
     }
 }

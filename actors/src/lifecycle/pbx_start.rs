@@ -1,5 +1,6 @@
 //! Starts at the PBX: hold music for the legs of the last start comes first, long before their calls are read back.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use precall_audio::playlist::{Playlist, PlaylistItem};
@@ -27,6 +28,7 @@ impl Recovery {
                 "an engine on this host acted a moment ago: its callers hear hold music"
             );
             late.is_successor = true;
+            self.services.persistence_state.leadership().go_on_at_pbx();
             self.start_feed(late);
         }
     }
@@ -52,6 +54,7 @@ impl Recovery {
                 news: late.supervisor.clone().recipient(),
                 synced: late.supervisor.clone().recipient(),
                 state,
+                persistence_state: Arc::clone(&self.services.persistence_state),
                 pace,
                 log: self.services.log.clone(),
             };

@@ -24,6 +24,7 @@ use precall_store::spool_recovery::LeftError;
 use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{lines, spool_recovery, voices};
 use slog::{error, info, warn};
+use tokio::sync::mpsc;
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -34,8 +35,8 @@ use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, Resumpti
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
-use crate::durability::leadership::{CHECK_WITHIN, EngineRole};
-
+use crate::durability::leadership::{EngineRole, Leave};
+use crate::durability::lease::SHORT;
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
@@ -53,17 +54,14 @@ use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::{LoadCache, LoadExisting, ResolveUnfinished};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// Interval of the database check, and while the database is away. Two checks and the pause between them take less than
-/// [`LEFT_FREE`](crate::durability::leadership::LEFT_FREE).
-const CHECK_EVERY: Duration = Duration::from_secs(1);
-const AWAY_CHECK_EVERY: Duration = Duration::from_millis(500);
 const VOICES_LOADED: i64 = 10_000;
 const UNMATCHED_LOADED: i64 = 10_000;
 /// Time limit for all prompts of all lines. Bundled audio replaces a prompt that is not ready by then.
 const PREPARE_WITHIN: Duration = Duration::from_secs(20);
 /// The same while callers of the last start wait.
 const PREPARE_WITHIN_LIVE: Duration = Duration::from_secs(3);
-/// Longest pause between two attempts to prepare failed prompts.
+/// First and longest pause between two attempts to prepare failed prompts.
+const PREPARE_RETRY_FIRST: Duration = Duration::from_secs(1);
 const PREPARE_RETRY_MAX: Duration = Duration::from_secs(60);
 const AGENT_WITHIN: Duration = Duration::from_secs(5);
 
@@ -128,13 +126,18 @@ impl Recovery {
         DialRules::new(&self.countries, self.region, own, self.limits)
     }
 
-    pub(crate) async fn run(self, feed: Option<ReservedFeed>, supervisor: Addr<CallSupervisor>) {
+    pub(crate) async fn run(
+        self,
+        feed: Option<ReservedFeed>,
+        supervisor: Addr<CallSupervisor>,
+        mut leaves: mpsc::Receiver<Leave>,
+    ) {
         let log = self.services.log.clone();
         let state = &self.services.persistence_state;
-        let mut lock = None;
+        let (mut lock, mark) = (None, self.mark());
         let mut feed = LateFeed { feed, supervisor: supervisor.clone(), is_successor: false };
         self.succeed_at_pbx(&mut feed).await;
-        let position = self.until_leader(&mut lock, &mut feed).await;
+        let position = self.until_leader(&mut lock, mark.as_ref(), &mut feed).await;
         state.set_reached(position);
         info!(log, "the engine is ready");
         // In its own task: it may take long, and a leader that does not check the database in time must stop acting.
@@ -144,46 +147,15 @@ impl Recovery {
         let agent = self.default_line.agent_id.clone();
         let (services, capacity) = (Arc::clone(&self.services), Arc::clone(&self.capacity));
         actix::spawn(run_maintenance(services, capacity, self.retention.clone(), agent));
-        let (mut next_check, watch) = (CHECK_EVERY, self.database_watch());
-        actix::spawn(watch.clone().run());
-        loop {
-            tokio::time::sleep(next_check).await;
-            let check = async {
-                let client = self.services.pool.get().await?;
-                client.simple_query("select 1").await?;
-                Ok::<(), StoreError>(())
-            };
-            let away = match tokio::time::timeout(CHECK_WITHIN, check).await {
-                Ok(Ok(())) => None,
-                Ok(Err(error)) => Some(error.to_string()),
-                Err(_) => Some("the database does not answer in time".to_owned()),
-            };
-            let is_there = away.is_none();
-            // Check often while it is away: once it is back, a standby waits only `LEFT_FREE` for us.
-            next_check = if is_there { CHECK_EVERY } else { AWAY_CHECK_EVERY };
-            // Without the database nobody can take over, so this process continues.
-            let still_leads = if is_there { self.still_leads(&mut lock, &watch).await } else { None };
-            if still_leads == Some(true) {
-                state.leadership().lock_confirmed(clock::now());
-            } else if still_leads.is_none() {
-                state.leadership().lock_unconfirmed(clock::now());
-            } else if state.leadership().set(EngineRole::Superseded) {
-                // At once: this process ends now.
-                error!(log, "another precall has taken over this database");
-                info!(log, "the leader of the database"; "holder" => self.other_leader().await);
-            }
-            if is_there && state.answered() {
-                info!(log, "the database answers again");
-            } else if let Some(away) = away.filter(|_| state.not_answered()) {
-                state.set_database_error(&away);
-                warn!(log, "the database does not answer"; "error" => &away);
-            }
-        }
+        self.watch_leadership(lock, &mut leaves).await;
+        // Its file says that this process has ended. It must not before the process ends.
+        std::future::pending::<()>().await;
+        drop(mark);
     }
 
     /// Prepares failed prompts again, for ever.
     async fn retry_prompts(&self, supervisor: &Addr<CallSupervisor>) {
-        let mut pause = CHECK_EVERY;
+        let mut pause = PREPARE_RETRY_FIRST;
         loop {
             tokio::time::sleep(pause).await;
             if !self.prompt_problems.all().is_empty() {
@@ -224,6 +196,7 @@ impl Recovery {
     pub(super) async fn load(
         &self,
         supervisor: &Addr<CallSupervisor>,
+        process: Uuid,
         resumption: Resumption,
     ) -> Result<i64, StoreError> {
         // Before any write: a partition cannot be created once its rows are in the default partition.
@@ -233,12 +206,13 @@ impl Recovery {
         let client = self.services.pool.get().await?;
         // Before any read: from now on the database refuses writes of an earlier start.
         let generation = generation::next(&**client).await?;
-        let database = engine_lock::claim(&**client, generation).await?;
+        let sent = clock::moment();
+        let database = engine_lock::claim(&**client, generation, SHORT, process).await?;
+        self.services.persistence_state.leadership().claimed(sent);
+        self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let pbx = self.pbx.as_ref().map(|pbx| pbx.client.place());
         live_calls::set_pbx(&**client, pbx.as_deref()).await?;
         let origin = self.database_origin(database, generation).await;
-        self.services.persistence_state.leadership().lock_confirmed(clock::now());
-        self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let unreleased = call_context::unreleased(&**client).await?;
         // Callers are on the line: they must not wait long for a prompt.
         let within = if unreleased.is_empty() { PREPARE_WITHIN } else { PREPARE_WITHIN_LIVE };

@@ -71,6 +71,8 @@ pub struct EngineSettings {
     pub arbiters: usize,
     /// `POSTCALL_WAIT_SECONDS`.
     pub report_wait: Duration,
+    /// `DATABASE_OUTAGE_MAX_SECONDS`.
+    pub outage_max: Duration,
     /// How long data is kept.
     pub retention: Retention,
     /// The spool for events while the database is away. `None`: events wait in memory and precall takes no new calls.

@@ -2,17 +2,17 @@
 
 use std::iter;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::{Arbiter, ArbiterHandle};
 use precall_audio::{Media, MediaError};
 use precall_providers::threecx::access_token::TokenPublisher;
 use precall_providers::threecx::client::ThreeCx;
-use slog::{Logger, info};
-use tokio::sync::{Notify, oneshot};
+use slog::Logger;
+use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor, CountLive, Drain};
+use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor};
 use crate::api::{ConfiguredLimits, EngineHandle};
 use crate::call::agent_settings::AgentSettings;
 use crate::call::expected_transfers::SharedTransfers;
@@ -20,8 +20,8 @@ use crate::call::line::Lines;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
 use crate::call::services::CallServices;
-use crate::durability::leadership::EngineRole;
-use crate::durability::persistence::{IsIdle, PersistenceActor};
+use crate::durability::leadership::{EngineRole, Leave};
+use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::last_acted::LastActed;
@@ -51,9 +51,6 @@ use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::VoiceBook;
 
 const REPORT_ROUND: Duration = Duration::from_secs(15);
-/// Interval of the log line about calls that a drain waits for, and how many of them it names.
-const DRAIN_LOG_EVERY: Duration = Duration::from_secs(5);
-const DRAIN_LOG_CALLS: usize = 5;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -68,11 +65,13 @@ pub enum EngineError {
 
 /// The running engine.
 pub struct Engine {
-    handle: EngineHandle,
+    pub(super) handle: EngineHandle,
     recovery: Recovery,
     /// The arbiter of the supervisor and of the recovery.
     home: ArbiterHandle,
     arbiters: Vec<Arbiter>,
+    /// Asks the recovery to give the lease back.
+    pub(super) leave: mpsc::Sender<Leave>,
 }
 
 impl Engine {
@@ -100,14 +99,16 @@ impl Engine {
             }
             None => (None, None),
         };
-        let state = Arc::new(PersistenceState::new(settings.spool.as_ref().map(|spool| spool.max_bytes)));
+        let spool_max = settings.spool.as_ref().map(|spool| spool.max_bytes);
+        let state = Arc::new(PersistenceState::new(spool_max, settings.outage_max));
         let persistence = {
             let (pool, state, log) = (settings.writing_pool, Arc::clone(&state), settings.log.clone());
             let spool = settings.spool.as_ref().map(|spool| spool.handle.clone());
             start_in_place(&writing.handle(), move |_| PersistenceActor::new(pool, spool, state, log))
         };
         let spool_root = settings.spool.map(|spool| spool.root);
-        let clients = elevenlabs_clients(settings.provider);
+        let permitting = Arc::clone(&state);
+        let clients = elevenlabs_clients(settings.provider, Arc::new(move || permitting.may_go_on()));
         let provider = Arc::new(ProviderState::default());
         let budgets = Arc::new(SharedBudgets::new(settings.budgets));
         let capacity = Arc::new(Capacity::default());
@@ -227,13 +228,14 @@ impl Engine {
             recently_kept: Arc::default(),
         };
         let (loading, supervisor) = (recovery.clone(), handle.supervisor.clone());
+        let (leave, leaves) = mpsc::channel(1);
         home.spawn_fn(move || {
-            actix::spawn(loading.run(feed, supervisor));
+            actix::spawn(loading.run(feed, supervisor, leaves));
             actix::spawn(probe.run());
             actix::spawn(watch);
         });
         let arbiters = calls.into_iter().chain([writing]).collect();
-        Ok(Self { handle, recovery, home, arbiters })
+        Ok(Self { handle, recovery, home, arbiters, leave })
     }
 
     /// The handle for the edge.
@@ -254,34 +256,6 @@ impl Engine {
             });
         });
         let _ = reloaded.await;
-    }
-
-    /// Takes no new calls and waits, at most `within`, until live calls have ended and all events are durable.
-    /// Returns the number of calls that are still live. The next start resumes them.
-    pub async fn drain(&self, within: Duration) -> usize {
-        self.handle.draining.store(true, Ordering::Relaxed);
-        self.handle.supervisor.do_send(Drain);
-        let deadline = tokio::time::Instant::now() + within;
-        let mut logged_at = None;
-        loop {
-            let live = self.handle.supervisor.send(CountLive).await.unwrap_or(0);
-            let idle = self.handle.services.persistence.send(IsIdle).await.unwrap_or(true);
-            if (live == 0 && idle) || tokio::time::Instant::now() >= deadline {
-                return live;
-            }
-            if logged_at.is_none_or(|at: tokio::time::Instant| at.elapsed() >= DRAIN_LOG_EVERY) {
-                self.log_live_calls();
-                logged_at = Some(tokio::time::Instant::now());
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    fn log_live_calls(&self) {
-        let live = self.handle.services.board.live();
-        let some: Vec<String> = live.iter().take(DRAIN_LOG_CALLS).map(|call| call.id.to_string()).collect();
-        info!(self.handle.services.log, "waiting for live calls to end"; "calls" => live.len(),
-            "for_example" => some.join(" "));
     }
 
     /// Stops all audio and every arbiter of the engine.

@@ -67,6 +67,8 @@ pub struct Health {
     pub draining: bool,
     /// The role of this process.
     pub role: EngineRole,
+    /// Whether this process is surely the leader: its lease has not run out.
+    pub acts: bool,
     /// The PBX; none if no route needs call control.
     pub threecx: Option<PbxHealth>,
     /// Prompts that differ from the configuration, and since when.

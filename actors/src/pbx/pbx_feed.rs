@@ -23,9 +23,10 @@ use precall_providers::threecx::participant::Participant;
 use precall_providers::threecx::settings::Settings;
 use precall_providers::threecx::token::TokenClient;
 use precall_providers::threecx::token_keeper::{TokenEvent, keep};
-use slog::{Logger, debug, info};
+use slog::{Logger, debug, info, warn};
 use tokio::sync::watch;
 
+use crate::durability::persistence_state::PersistenceState;
 use crate::pbx::leg_book::{LEGS_MAX, LegBook, LegInput, LegOutput};
 use crate::pbx::leg_events::{LookAt, PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
@@ -58,11 +59,18 @@ pub(crate) struct FeedSettings {
     pub synced: Recipient<Synced>,
     /// Shows the state of the connection.
     pub state: Arc<PbxState>,
+    /// Says whether this process leads: only the leader may ask for a token, because that revokes the one before.
+    pub persistence_state: Arc<PersistenceState>,
     /// Intervals and waits.
     pub pace: FeedPace,
     /// The logger.
     pub log: Logger,
 }
+
+/// The words of a contest for the tokens.
+pub(crate) const CONTESTED: &str = "another program uses the 3CX client THREECX_CLIENT_ID: 3CX allows one access token \
+    at a time, and ours is revoked again and again. Callers lose their audio each time. Give each precall, and each \
+    other program, an API client of its own; precalls on one database take turns by themselves";
 
 /// Ends the feed and closes its socket.
 #[derive(Clone, Copy, Debug, Message)]
@@ -99,6 +107,7 @@ pub(crate) struct PbxFeed {
     news: Recipient<PbxLegEvent>,
     synced: Recipient<Synced>,
     state: Arc<PbxState>,
+    persistence_state: Arc<PersistenceState>,
     pace: FeedPace,
     trouble: Trouble,
     list_retry: Backoff,
@@ -128,6 +137,7 @@ impl PbxFeed {
             synced: feed.synced,
             trouble: Trouble::new(Arc::clone(&feed.state), feed.log.clone()),
             state: feed.state,
+            persistence_state: feed.persistence_state,
             pace: feed.pace,
             list_retry,
             lists: 0,
@@ -163,9 +173,24 @@ impl PbxFeed {
                     }
                     trouble.report(now, &error.to_string());
                 }
+                TokenEvent::Contested { times, pause } => {
+                    state.set_contested(now);
+                    trouble.report(now, CONTESTED);
+                    warn!(log, "3CX revoked an access token again, waiting before the next one"; "times" => times,
+                        "wait_seconds" => pause.as_secs());
+                }
             }
         };
-        actix::spawn(keep(publisher, pace, async move || client.ask().await, report));
+        let (leads, without) = (Arc::clone(&self.persistence_state), Arc::clone(&self.state));
+        let ask = async move || {
+            if !leads.leadership().may_use_pbx() {
+                // The one that leads now may have asked. Asking as well would take the legs away from it.
+                without.set_without_token();
+                leads.leadership().using_pbx().await;
+            }
+            client.ask().await
+        };
+        actix::spawn(keep(publisher, pace, ask, report));
     }
 
     fn handle_input(&mut self, input: LegInput, at: At, ctx: &mut Context<Self>) {

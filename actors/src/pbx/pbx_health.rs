@@ -7,10 +7,15 @@ use std::time::Duration;
 use precall_call::At;
 use tokio::sync::watch;
 
+/// A contest for the tokens is over when no token was taken for this time: three of the longest pauses.
+const CONTEST_OVER_AFTER: Duration = Duration::from_secs(900);
+
 /// Written only by the feed.
 #[derive(Debug, Default)]
 pub struct PbxState {
     socket_open: AtomicBool,
+    /// A new token is needed, and this process may not ask for it.
+    is_without_token: AtomicBool,
     last_sync: AtomicI64,
     reconnects: AtomicU64,
     resyncs_failed: AtomicU64,
@@ -35,6 +40,8 @@ struct Details {
     /// When the connection began to fail; none while it works.
     failing_since: Option<At>,
     token: TokenState,
+    /// When another program began to take the tokens of this API client, and when it last did.
+    contested: Option<(At, At)>,
 }
 
 /// State of the access token.
@@ -64,6 +71,19 @@ impl PbxState {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.socket_open.load(Ordering::Relaxed)
+    }
+
+    /// Whether this process still has the legs: the PBX took neither its socket nor its token.
+    #[must_use]
+    pub(crate) fn has_legs(&self) -> bool {
+        self.is_open() && !self.is_without_token.load(Ordering::Relaxed)
+    }
+
+    /// Since when another program takes the tokens of this API client. A quarter of an hour without that ends it.
+    #[must_use]
+    pub(crate) fn contested_since(&self, now: At) -> Option<At> {
+        let (since, last) = self.details().contested?;
+        (now.since(last) < CONTEST_OVER_AFTER).then_some(since)
     }
 
     /// When the known legs were last compared with the PBX's list; none before the first time.
@@ -143,6 +163,7 @@ impl PbxState {
     }
 
     pub(crate) fn set_token(&self, token: TokenState) {
+        self.is_without_token.store(false, Ordering::Relaxed);
         self.details().token = token;
         self.token_answer.send_replace(TokenAnswer::Granted);
     }
@@ -160,6 +181,16 @@ impl PbxState {
             Some(TokenAnswer::Refused(words)) => Some(words.clone()),
             Some(TokenAnswer::Awaited | TokenAnswer::Granted) | None => None,
         }
+    }
+
+    pub(crate) fn set_without_token(&self) {
+        self.is_without_token.store(true, Ordering::Relaxed);
+    }
+
+    /// Keeps the start time of an ongoing contest.
+    pub(crate) fn set_contested(&self, now: At) {
+        let since = self.contested_since(now).unwrap_or(now);
+        self.details().contested = Some((since, now));
     }
 
     /// Keeps the start time of an ongoing failure.

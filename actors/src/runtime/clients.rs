@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use precall_providers::elevenlabs::{ElevenLabs, Settings};
+use precall_providers::elevenlabs::{ElevenLabs, Permit, Settings};
 
 use crate::runtime::per_arbiter::PerArbiter;
 
@@ -14,11 +14,9 @@ pub struct Clients {
     pub bulk: ElevenLabs,
 }
 
-/// Creates the ElevenLabs clients of each arbiter on first use.
+/// Creates the ElevenLabs clients of each arbiter on first use. `permit` is asked before a dial or a new voice leaves.
 #[must_use]
-pub(crate) fn elevenlabs_clients(settings: Arc<Settings>) -> PerArbiter<Clients> {
-    PerArbiter::new(move || Clients {
-        dials: ElevenLabs::new(Arc::clone(&settings)),
-        bulk: ElevenLabs::new(Arc::clone(&settings)),
-    })
+pub(crate) fn elevenlabs_clients(settings: Arc<Settings>, permit: Permit) -> PerArbiter<Clients> {
+    let client = move || ElevenLabs::new(Arc::clone(&settings)).with_permit(Arc::clone(&permit));
+    PerArbiter::new(move || Clients { dials: client(), bulk: client() })
 }

@@ -280,9 +280,9 @@ impl JobRun {
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);
         loop {
-            if !self.services.persistence_state.leadership().may_act().await {
+            let Some(_under_way) = self.services.persistence_state.may_act().await else {
                 return Err(CloneFailure::transient("another precall may be the leader"));
-            }
+            };
             let answer = clients.bulk.add_voice(&order, UPLOAD_WITHIN).await;
             self.services.provider.note(&answer);
             let error = match answer {

@@ -23,11 +23,13 @@ mod host;
 mod own;
 
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use precall_call::{At, CallId, CloneJobId};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use self::own::OwnClock;
+use crate::moment::Moment;
 #[cfg(feature = "injected-clock")]
 pub use host::injected::STEP_FILE;
 
@@ -57,6 +59,14 @@ pub fn ahead_of_now() -> i64 {
 #[must_use]
 pub fn on_the_wall(at: At) -> At {
     At(at.0.saturating_add(ahead_of_now()))
+}
+
+/// The current time on two clocks, to measure a time that must not seem shorter than it was.
+#[must_use]
+pub fn moment() -> Moment {
+    let seen = host::read();
+    let uptime = Duration::from_nanos(u64::try_from(seen.passed).unwrap_or(0));
+    Moment { uptime, wall: seen.wall }
 }
 
 /// A new call id. Ids are ordered by time, because the event log is partitioned by them.

@@ -5,5 +5,6 @@ pub mod backoff;
 pub mod clock;
 pub mod exact_numbers;
 pub mod invisible;
+pub mod moment;
 pub mod open_files;
 pub mod phone_number;

@@ -28,6 +28,7 @@ mod voice_sample;
 mod voices;
 mod workspace;
 
+pub use crate::http_exchange::Permit;
 pub use account::{AgentDetail, AgentOverrides, Subscription};
 pub use agent_client_messages::{
     Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, user_message_text,

@@ -7,12 +7,12 @@
 
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -230,10 +230,15 @@ pub(super) async fn exchange(
     Ok(Response { status, content_type, body: received.freeze(), retry_after, headers })
 }
 
+/// Whether a request that must be carried out at most once may still leave. Asked for each piece of its body, so that
+/// no wait for a connection lies between the answer and the last byte.
+pub type Permit = Arc<dyn Fn() -> bool + Send + Sync>;
+
 /// How much of a request was sent; read when its deadline has passed.
 pub(super) struct Progress {
     sent: Cell<Sent>,
     status: Cell<Option<u16>>,
+    permit: Option<Permit>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -249,7 +254,16 @@ enum Sent {
 impl Progress {
     /// For a request that was not sent yet.
     pub(super) fn new() -> Rc<Self> {
-        Rc::new(Self { sent: Cell::new(Sent::Incomplete), status: Cell::new(None) })
+        Self::with(None)
+    }
+
+    /// The same, with a permit.
+    pub(super) fn with(permit: Option<Permit>) -> Rc<Self> {
+        Rc::new(Self { sent: Cell::new(Sent::Incomplete), status: Cell::new(None), permit })
+    }
+
+    fn may_leave(&self) -> bool {
+        self.permit.as_ref().is_none_or(|permit| permit())
     }
 
     fn begin(&self, has_body: bool) {
@@ -270,6 +284,11 @@ impl Progress {
     }
 }
 
+/// The permit of a request ended before its last byte.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("not sent: another precall may be the leader")]
+struct NotPermitted;
+
 /// A body of known length that records when its last byte was taken.
 struct TrackedBody {
     parts: VecDeque<Bytes>,
@@ -289,15 +308,18 @@ impl TrackedBody {
 }
 
 impl MessageBody for TrackedBody {
-    type Error = Infallible;
+    type Error = NotPermitted;
 
     fn size(&self) -> BodySize {
         BodySize::Sized(self.length)
     }
 
-    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, Infallible>>> {
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Bytes, NotPermitted>>> {
         let this = self.get_mut();
         let Some(front) = this.parts.front_mut() else { return Poll::Ready(None) };
+        if !this.progress.may_leave() {
+            return Poll::Ready(Some(Err(NotPermitted)));
+        }
         let chunk = front.split_to(front.len().min(CHUNK_BYTES));
         if front.is_empty() {
             this.parts.pop_front();
@@ -311,7 +333,7 @@ impl MessageBody for TrackedBody {
 
 /// Why a WebSocket upgrade got no response.
 pub(super) fn connect_error(error: &SendRequestError) -> Failure {
-    send_error(error, &Progress { sent: Cell::new(Sent::Untracked), status: Cell::new(None) })
+    send_error(error, &Progress { sent: Cell::new(Sent::Untracked), status: Cell::new(None), permit: None })
 }
 
 fn send_error(error: &SendRequestError, progress: &Progress) -> Failure {
@@ -334,10 +356,10 @@ fn send_error(error: &SendRequestError, progress: &Progress) -> Failure {
         SendRequestError::Url(_) | SendRequestError::Http(_) => {
             (Kind::Unwritable, "the request cannot be written")
         }
+        SendRequestError::Body(_) => (Kind::Lost, "not sent: another precall may be the leader"),
         SendRequestError::Send(_)
         | SendRequestError::H2(_)
         | SendRequestError::TunnelNotSupported
-        | SendRequestError::Body(_)
         | SendRequestError::Custom(_, _) => (Kind::Lost, "the connection broke"),
         // awc may add variants; `progress` decides about `execution`.
         _ => (Kind::Lost, "the request failed"),

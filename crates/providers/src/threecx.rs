@@ -7,6 +7,7 @@ pub mod client;
 pub mod error;
 pub mod event;
 pub mod participant;
+pub mod rivalry;
 pub mod settings;
 pub mod socket;
 pub mod token;

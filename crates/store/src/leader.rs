@@ -1,6 +1,9 @@
-//! Which process acts on this database: the advisory lock and the generation row.
+//! Which process acts on this database: the advisory lock, the lease and the generation row.
 
 pub mod engine_lock;
 pub mod generation;
+pub mod lease;
 pub mod live_calls;
 pub mod pooler;
+pub mod process_mark;
+pub mod standby_seat;

@@ -11,6 +11,7 @@
 
 pub mod cluster;
 mod consent;
+pub mod database_link;
 pub mod harness;
 mod pbx_world;
 mod plan;

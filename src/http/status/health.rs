@@ -172,10 +172,16 @@ fn general_reason(health: &Health) -> Option<&'static str> {
     match health.role {
         EngineRole::Standby => return Some("another precall is the leader, this one is a standby"),
         EngineRole::Superseded => return Some("another precall has taken over this database"),
+        EngineRole::Left => return Some("precall is being stopped"),
         EngineRole::Unknown | EngineRole::Acting(_) => {}
     }
     if !health.database_reached {
         return Some("the database has not been reached yet");
+    }
+    if !health.acts {
+        return Some(
+            "the database does not confirm that this precall is still the leader: another one may have taken over",
+        );
     }
     match (health.can_keep, health.spool) {
         (true, _) => None,

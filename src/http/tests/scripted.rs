@@ -72,6 +72,7 @@ pub fn well() -> Health {
         live_calls: 1,
         draining: false,
         role: EngineRole::Acting(1),
+        acts: true,
         threecx: None,
         prompt_problems: Vec::new(),
         problems: Vec::new(),

@@ -36,6 +36,16 @@ fn a_repeated_webhook_is_the_same_call_for_35_minutes_and_for_as_long_as_the_cal
 }
 
 #[test]
+fn of_two_calls_that_are_one_at_the_pbx_the_earlier_was_taken_again() {
+    let mut registry = CallRegistry::default();
+    for (call, id, caller, seen) in [(1, "7", A, 0), (2, "7", A, 9), (3, "7", B, 9), (4, "8", A, 9)] {
+        registry.insert(CallId(call), sighting(Some(id), caller), at(seen), CallLiveness::Live);
+    }
+    let taken_again = (1..=4).filter(|call| registry.was_taken_again(CallId(*call)));
+    assert_eq!(taken_again.collect::<Vec<_>>(), [1]);
+}
+
+#[test]
 fn another_caller_with_the_same_id_is_another_call() {
     let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);

@@ -65,6 +65,10 @@ impl CallSupervisor {
         if !self.ready || !self.services.persistence_state.can_keep_call() {
             return Err(Busy::CannotKeep);
         }
+        // Its dial would wait for the database, and perhaps in vain. A leg that is there can be served without.
+        if line.rules.route == Route::Callback && !self.services.persistence_state.may_go_on() {
+            return Err(Busy::CannotKeep);
+        }
         let of_line = self.per_line.get(&line.id).copied().unwrap_or(0);
         let line_is_full = line.max_live_calls.is_some_and(|max| of_line >= max);
         if self.registry.live() >= self.settings.max_live_calls || line_is_full {
@@ -207,10 +211,12 @@ impl CallSupervisor {
         durable: oneshot::Receiver<()>,
         answer: Answer<Taken>,
     ) {
-        let book = self.services.voice_book.clone();
+        let (book, services) = (self.services.voice_book.clone(), Arc::clone(&self.services));
         actix::spawn(async move {
             let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
-            if !matches!(written, Ok(Ok(()))) {
+            // A standby knows nothing of what is only in the spool: the sender has to tell the one that leads then.
+            let is_known = services.persistence_state.may_go_on();
+            if !matches!(written, Ok(Ok(()))) || !is_known {
                 let _ = answer.send(Err(Busy::TooSlow));
                 return;
             }
@@ -292,10 +298,11 @@ impl CallSupervisor {
         let end = KeptEnd { pbx: PBX.to_owned(), threecx_call_id: id, ended_at: Time(now) };
         let (done, written) = oneshot::channel();
         self.services.persistence.do_send(WriteRow { row: RowWrite::EarlyEndKept(end), done });
+        let services = Arc::clone(&self.services);
         actix::spawn(async move {
             let answered = match tokio::time::timeout(ANSWER_WITHIN, written).await {
-                Ok(Ok(())) => Ok(taken(Outcome::Ended)),
-                Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
+                Ok(Ok(())) if services.persistence_state.may_go_on() => Ok(taken(Outcome::Ended)),
+                Ok(Ok(()) | Err(_)) | Err(_) => Err(Busy::TooSlow),
             };
             let _ = answer.send(answered);
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler};
 use precall_base::clock;
-use precall_call::{Admission, At, CallId, Cause, Event, LegSeen, LineId, Told};
+use precall_call::{Admission, At, CallId, Cause, Event, LegSeen, LineId, Request, Route, Told};
 use precall_providers::threecx::participant::Participant;
 use slog::{info, warn};
 
@@ -184,11 +184,18 @@ impl Handler<RecoveredState> for CallSupervisor {
         for (call, line) in loaded.unreleased {
             self.resumed_calls.push(call);
             self.guard.hold(call);
+            let is_callback = self.lines.of_id(&line).rules.route == Route::Callback;
             self.count_in(call, LineId::new(line));
             self.services.board.expect(call);
             let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
             self.deliver(call, Delivery::internal(resumed, Payload::None, clock::now()), ctx);
             match loaded.resumption {
+                Resumption::GoOn if is_callback && self.registry.was_taken_again(call) => {
+                    // The later call has rung the caller, or will.
+                    info!(self.services.log, "ended a call that another precall took as well"; "call" => %call);
+                    let ended = Event::OperatorAsked { request: Request::HangUp, by: None };
+                    self.deliver(call, Delivery::internal(ended, Payload::None, clock::now()), ctx);
+                }
                 Resumption::GoOn => {}
                 Resumption::SendAway => {
                     self.abandoned.insert(call);

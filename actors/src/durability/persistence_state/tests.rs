@@ -1,11 +1,10 @@
 //! Tests of persistence state.
 
 use super::*;
+use crate::durability::lease::Company;
 
 fn acting(spool_max: Option<u64>) -> PersistenceState {
-    let state = PersistenceState::new(spool_max);
-    state.leadership.set(EngineRole::Acting(1));
-    state.leadership.lock_confirmed(clock::now());
+    let state = PersistenceState::leading(spool_max);
     state.set_reached(1);
     state
 }
@@ -33,6 +32,32 @@ fn without_the_database_calls_are_accepted_while_the_spool_has_room() {
     state.set_queued(0);
     state.spool.set_in_use(true);
     assert!(!state.can_keep(), "events in the spool come first");
+}
+
+#[tokio::test]
+async fn what_must_happen_once_waits_for_the_lease_and_for_what_a_standby_does_not_know() {
+    let state = acting(Some(800));
+    assert!(state.may_act().await.is_some());
+    state.spool.set_in_use(true);
+    assert!(state.may_act_now(), "alone: nobody else knows less");
+    renew(&state, Company::Standby);
+    assert!(!state.may_act_now(), "the intent may be in the spool, where the standby does not find it");
+    let (act, ()) = tokio::join!(state.may_act(), async { state.spool.set_in_use(false) });
+    assert!(act.is_some(), "it is in the database now");
+    state.leadership.begin_to_leave();
+    assert!(!state.may_act_now() && !state.can_keep());
+    assert_eq!(state.leadership.under_way(), 1);
+    drop(act);
+    assert_eq!(state.leadership.under_way(), 0);
+    state.leadership.stay();
+    assert!(state.may_act_now());
+    state.leadership.set(EngineRole::Superseded);
+    assert!(state.may_act().await.is_none());
+}
+
+fn renew(state: &PersistenceState, company: Company) {
+    let renewal = state.leadership.renewal();
+    state.leadership.renewed(renewal, clock::moment(), company);
 }
 
 #[test]

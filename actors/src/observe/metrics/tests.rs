@@ -26,6 +26,7 @@ fn health() -> Health {
         live_calls: 7,
         draining: false,
         role: EngineRole::Acting(1),
+        acts: true,
         threecx: None,
         prompt_problems: Vec::new(),
         problems: Vec::new(),

@@ -15,6 +15,7 @@ use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 use tokio::sync::mpsc;
 
 use super::{FeedPace, FeedSettings, PbxFeed, StopFeed};
+use crate::durability::persistence_state::PersistenceState;
 use crate::pbx::leg_events::{PbxLegChange, PbxLegEvent, Synced};
 use crate::pbx::pbx_health::{PbxState, TokenState};
 use crate::runtime::restart_in_place::start_in_place;
@@ -124,6 +125,7 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
         news: listener.clone().recipient(),
         synced: listener.recipient(),
         state: Arc::clone(&state),
+        persistence_state: Arc::new(PersistenceState::leading(None)),
         pace,
         log: Logger::root(lines.clone().fuse(), o!()),
     };

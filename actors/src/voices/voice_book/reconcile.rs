@@ -129,7 +129,7 @@ impl VoiceBook {
 async fn delete_strays(strays: &[VoiceId], services: &VoiceServices) -> (usize, usize) {
     let (mut deleted, mut not_deleted) = (0_usize, 0_usize);
     for voice in strays {
-        let answer = if services.persistence_state.leadership().may_act().await {
+        let answer = if let Some(_under_way) = services.persistence_state.may_act().await {
             let clients = services.clients.here();
             clients.bulk.delete_voice(voice, DELETE_WITHIN).await.map_err(|error| error.to_string())
         } else {

@@ -136,7 +136,7 @@ impl VoiceBook {
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
-            let deleted = if services.persistence_state.leadership().may_act().await {
+            let deleted = if let Some(_under_way) = services.persistence_state.may_act().await {
                 let answer = services.clients.here().bulk.delete_voice(&voice, DELETE_WITHIN).await;
                 services.provider.note(&answer);
                 if let Err(error) = &answer {

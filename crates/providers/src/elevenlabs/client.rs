@@ -16,7 +16,9 @@ use super::error::{ProviderError, ProviderErrorKind};
 use super::request_body::Multipart;
 use super::settings::Settings;
 use crate::http_client::HttpClient;
-use crate::http_exchange::{Body, Failure, FailureKind, Progress, Request, exchange, http_client, within};
+use crate::http_exchange::{
+    Body, Failure, FailureKind, Permit, Progress, Request, exchange, http_client, within,
+};
 
 /// Client of ElevenLabs. Not `Send`: each arbiter builds its own. Greetings and uploads have separate clients, so that
 /// they do not wait for each other's connections.
@@ -28,6 +30,8 @@ pub struct ElevenLabs {
     concurrency_limit: Rc<Cell<Option<usize>>>,
     /// The `Date` of the last response.
     server_time: Rc<Cell<Option<At>>>,
+    /// For requests that must be carried out at most once.
+    permit: Option<Permit>,
 }
 
 /// Body of a request.
@@ -77,7 +81,19 @@ impl ElevenLabs {
     /// A client with its own connection pool. Call it on the arbiter that will use the client.
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
-        Self { client: http_client(), settings, concurrency_limit: Rc::default(), server_time: Rc::default() }
+        Self {
+            client: http_client(),
+            settings,
+            concurrency_limit: Rc::default(),
+            server_time: Rc::default(),
+            permit: None,
+        }
+    }
+
+    /// Asks the permit before each dial and each new voice leaves.
+    #[must_use]
+    pub fn with_permit(self, permit: Permit) -> Self {
+        Self { permit: Some(permit), ..self }
     }
 
     /// Concurrent requests that the provider allows this account; none until a response has told (header
@@ -99,6 +115,19 @@ impl ElevenLabs {
 
     /// Sends a request and waits for a complete 2xx response. Dropping the future closes the connection.
     pub(super) async fn send(&self, request: ApiRequest) -> Result<ApiResponse, ProviderError> {
+        self.send_as(request, &Progress::new()).await
+    }
+
+    /// The same, for a request that must be carried out at most once.
+    pub(super) async fn send_once(&self, request: ApiRequest) -> Result<ApiResponse, ProviderError> {
+        self.send_as(request, &Progress::with(self.permit.clone())).await
+    }
+
+    async fn send_as(
+        &self,
+        request: ApiRequest,
+        progress: &Rc<Progress>,
+    ) -> Result<ApiResponse, ProviderError> {
         let mut headers = vec![(HeaderName::from_static("xi-api-key"), self.settings.key_header())];
         if matches!(request.body, RequestBody::JsonForAudio(_)) {
             headers.push((ACCEPT, HeaderValue::from_static("*/*")));
@@ -118,8 +147,7 @@ impl ElevenLabs {
             body,
             answer_bytes_max: request.answer_bytes_max,
         };
-        let progress = Progress::new();
-        let response = within(limit, &progress, exchange(&self.client, http_request, &progress)).await?;
+        let response = within(limit, progress, exchange(&self.client, http_request, progress)).await?;
         if let Some(limit) = concurrency_limit(&response.headers) {
             self.concurrency_limit.set(Some(limit));
         }

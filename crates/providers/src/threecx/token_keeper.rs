@@ -4,8 +4,10 @@ use std::pin::pin;
 use std::time::Duration;
 
 use precall_base::backoff::Backoff;
+use tokio::time::Instant;
 
 use super::access_token::TokenPublisher;
+use super::rivalry::Rivalry;
 use super::token::{GrantedToken, TokenError};
 
 /// Timing of the keeper. The defaults are for a real PBX; tests use shorter times.
@@ -44,6 +46,13 @@ pub enum TokenEvent {
     },
     /// No new token; an older one stays current.
     Failed(TokenError),
+    /// Another program takes the tokens of this API client. The next one is requested after a pause.
+    Contested {
+        /// How often a token was revoked in the last hour.
+        times: usize,
+        /// The pause.
+        pause: Duration,
+    },
 }
 
 /// Runs until all handles are dropped. `ask` requests a token and has its own deadline; `tell` receives the events.
@@ -53,6 +62,7 @@ where
     T: FnMut(TokenEvent),
 {
     let mut generation = 0_u64;
+    let (began, mut rivalry) = (Instant::now(), Rivalry::default());
     let mut apart = Box::pin(tokio::time::sleep(Duration::ZERO));
     loop {
         let mut failed = Backoff::new(timing.retry.0, timing.retry.1);
@@ -77,8 +87,16 @@ where
         publisher.publish(&granted.bearer);
         generation = generation.saturating_add(1);
         tell(TokenEvent::Fresh { generation, life: granted.life });
-        if wait_until_due(&mut publisher, granted.life, timing.look_every).await == WaitEnd::NoHandles {
-            return;
+        match wait_until_due(&mut publisher, granted.life, timing.look_every).await {
+            WaitEnd::NoHandles => return,
+            WaitEnd::Elapsed => {}
+            WaitEnd::TokenRefused => {
+                let Some(pause) = rivalry.revoked(began.elapsed()) else { continue };
+                tell(TokenEvent::Contested { times: rivalry.times(), pause });
+                if wait_for(&mut publisher, pause, OnRefusal::Ignore).await == WaitEnd::NoHandles {
+                    return;
+                }
+            }
         }
     }
 }

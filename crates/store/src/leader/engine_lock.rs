@@ -10,15 +10,20 @@ use deadpool_postgres::{ClientWrapper, Object, Pool, Transaction};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
+use super::lease::{self, LastLeader, Renewal};
 use crate::error::StoreError;
 
-/// The advisory lock of the engine. Another one guards the migrations.
+/// The advisory lock of the leader. Another one guards the migrations.
 const KEY: i64 = 0x7072_6563_616c_6c31;
+/// The advisory lock that all standbys share, so that the leader sees them.
+pub(super) const SEAT: i64 = 0x7072_6563_616c_6c32;
 
 const TRY: &str = "select pg_try_advisory_lock($1)";
 
+const FREE_SEAT: &str = "select pg_advisory_unlock_shared($1)";
+
 // A dead host must not hold the lock for hours.
-const KEEPALIVES: &str =
+pub(super) const KEEPALIVES: &str =
     "set tcp_keepalives_idle = 2; set tcp_keepalives_interval = 1; set tcp_keepalives_count = 2";
 
 // pg_locks shows the 64 bits of an advisory lock in two halves. Another role's name and address may be hidden.
@@ -31,12 +36,20 @@ const HOLDER: &str = "
         and (l.classid::bigint << 32) + l.objid::bigint = $1
     limit 1";
 
-// On a database without an earlier engine there is no engine to wait for.
-const UP_FOR: &str = "
-    select case when to_regclass('engine') is null then null
-        else extract(epoch from clock_timestamp() - pg_postmaster_start_time())::float8 end";
+// A frozen standby looks no more. A role without a membership sees no times of another role's session.
+const HAS_STANDBY: &str = "
+    select exists (select from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+        where l.locktype = 'advisory' and l.granted and l.objsubid = 1
+            and l.database = (select oid from pg_database where datname = current_database())
+            and (l.classid::bigint << 32) + l.objid::bigint = $1
+            and coalesce(a.query_start > clock_timestamp() - interval '2 s', true))";
 
+// Both rows at once: from then on the old engine writes nothing, and the lease is this start's.
 const CLAIM: &str = "
+    with lease as (
+        insert into engine_lease (generation, beat, lease_ms, released, process) values ($1, 0, $2, false, $3)
+        on conflict (one) do update set generation = excluded.generation, beat = 0, lease_ms = excluded.lease_ms,
+            released = false, process = excluded.process)
     insert into engine (generation) values ($1)
     on conflict (one) do update set generation = excluded.generation, since = now()
     returning database";
@@ -50,7 +63,7 @@ const CURRENT: &str = "
 const STILL: &str = "select from engine where generation = $1 for share";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[TRY, HOLDER, UP_FOR, CLAIM, CURRENT, STILL];
+pub const STATEMENTS: &[&str] = &[TRY, FREE_SEAT, HOLDER, HAS_STANDBY, CLAIM, CURRENT, STILL];
 
 /// The session that holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,8 +117,42 @@ impl EngineLock {
     pub async fn take(pool: &Pool) -> Result<Option<Self>, StoreError> {
         let session = Object::take(pool.get().await?);
         session.batch_execute(KEEPALIVES).await?;
+        Self::try_on(session).await
+    }
+
+    pub(super) async fn try_on(session: ClientWrapper) -> Result<Option<Self>, StoreError> {
         let is_ours: bool = session.query_one(TRY, &[&KEY]).await?.try_get(0)?;
         Ok(is_ours.then_some(Self { session }))
+    }
+
+    pub(super) async fn last_leader(&self) -> Result<LastLeader, StoreError> {
+        lease::last_leader(&*self.session).await
+    }
+
+    /// Gives the seat of a standby back.
+    pub(super) async fn leave_seat(&self) -> Result<(), StoreError> {
+        self.session.query_one(FREE_SEAT, &[&SEAT]).await?;
+        Ok(())
+    }
+
+    /// Renews the lease of this generation. Returns whether a standby is there; `None` when the row or the lock say
+    /// otherwise, see [`Self::confirm`].
+    ///
+    /// # Errors
+    /// When the session does not answer.
+    pub async fn renew(&self, generation: u64, renewal: Renewal) -> Result<Option<bool>, StoreError> {
+        if !lease::renew(&*self.session, generation, renewal, KEY).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.session.query_one(HAS_STANDBY, &[&SEAT]).await?.try_get(0)?))
+    }
+
+    /// Says durably that this generation has left, and frees the lock. Returns whether it was still the acting one.
+    ///
+    /// # Errors
+    /// When the session does not answer: then it may have left or not.
+    pub async fn release(self, generation: u64) -> Result<bool, StoreError> {
+        lease::release(&*self.session, generation).await
     }
 
     /// The session that holds the lock, if one does.
@@ -133,17 +180,6 @@ impl EngineLock {
         Ok(Self::holder(client).await?.is_some())
     }
 
-    /// How long the server has been up; none on a database that had no engine yet. The last engine needs some time to
-    /// take the lock again after a start of the server.
-    ///
-    /// # Errors
-    /// When the query fails.
-    pub async fn server_is_up_for(client: &impl GenericClient) -> Result<Option<Duration>, StoreError> {
-        let seconds: Option<f64> = client.query_one(UP_FOR, &[]).await?.try_get(0)?;
-        // A clock that was set back must not stop the start.
-        Ok(seconds.map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)))
-    }
-
     /// Whether the session has ended, and the lock with it.
     #[must_use]
     pub fn is_gone(&self) -> bool {
@@ -163,13 +199,20 @@ impl EngineLock {
     }
 }
 
-/// Makes this start the active one. Waits for running writes of an earlier start. Returns the id of the database.
+/// Makes this start the active one, with a lease. Waits for running writes of an earlier start. `process` names its
+/// file. Returns the id of the database.
 ///
 /// # Errors
 /// When the query fails.
-pub async fn claim(client: &impl GenericClient, generation: u64) -> Result<Uuid, StoreError> {
+pub async fn claim(
+    client: &impl GenericClient,
+    generation: u64,
+    lease: Duration,
+    process: Uuid,
+) -> Result<Uuid, StoreError> {
     let number = i64::try_from(generation).unwrap_or(i64::MAX);
-    Ok(client.query_one(CLAIM, &[&number]).await?.try_get(0)?)
+    let row = client.query_one(CLAIM, &[&number, &lease::milliseconds(lease), &process]).await?;
+    Ok(row.try_get(0)?)
 }
 
 /// Checks that no other start has taken over, and keeps it so until this transaction ends.

@@ -64,6 +64,22 @@ fn run<F: Future>(test: F) -> F::Output {
 }
 
 #[test]
+fn tokens_that_are_revoked_again_and_again_are_contested_and_the_next_one_waits() {
+    run(async {
+        let mut pbx = pbx(timing(), vec![Ok(NEVER)]);
+        for generation in 1..=3 {
+            assert_eq!(pbx.news.recv().await.unwrap(), TokenEvent::Fresh { generation, life: NEVER });
+            let token = pbx.tokens.current().await.unwrap();
+            let tokens = pbx.tokens.clone();
+            actix::spawn(async move { tokens.instead_of(&token).await.map(drop) });
+        }
+        let pause = Duration::from_secs(5);
+        assert_eq!(pbx.news.recv().await.unwrap(), TokenEvent::Contested { times: 3, pause });
+        assert_eq!(pbx.asked.borrow().len(), 3, "the fourth waits");
+    });
+}
+
+#[test]
 fn pitfall_22_a_token_is_renewed_before_it_expires_and_not_more_often() {
     run(async {
         let began = Instant::now();

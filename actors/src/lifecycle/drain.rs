@@ -1,0 +1,113 @@
+//! The planned end of an engine: it waits for its calls, or hands them over to a standby.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use slog::{info, warn};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::admission::call_supervisor::{CountLive, Drain};
+use crate::durability::leadership::EngineRole;
+use crate::durability::persistence::{Close, IsIdle, Open};
+use crate::lifecycle::start::Engine;
+
+/// Interval of the log line about calls that a drain waits for, and how many of them it names.
+const LOG_EVERY: Duration = Duration::from_secs(5);
+const LOG_CALLS: usize = 5;
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long a dial or an upload that is under way may take before the calls are handed over. Its outcome is then known
+/// to the standby, which looks it up otherwise.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(3);
+/// How long the last events may take to the database, and the answer that the lease is given back.
+const LEAVE_WITHIN: Duration = Duration::from_secs(2);
+/// How long the audio of the legs plays on, if the PBX does not say earlier that the standby has them.
+const AUDIO_MAX: Duration = Duration::from_secs(5);
+/// Pause after a hand-over that did not succeed.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Engine {
+    /// Takes no new calls and waits, at most `within`, until live calls have ended and all events are durable. As soon
+    /// as a standby is there, it gets the calls. Returns the number of calls that nobody has taken over: the next start
+    /// resumes them.
+    pub async fn drain(&self, within: Duration) -> usize {
+        self.handle.draining.store(true, Ordering::Relaxed);
+        self.handle.supervisor.do_send(Drain);
+        let leadership = self.handle.services.persistence_state.leadership();
+        let deadline = Instant::now() + within;
+        let (mut logged_at, mut try_at): (Option<Instant>, _) = (None, Instant::now());
+        loop {
+            if leadership.now() == EngineRole::Left {
+                return 0;
+            }
+            if leadership.has_standby() && Instant::now() >= try_at {
+                if self.leave(UNDER_WAY_MAX).await {
+                    self.play_on().await;
+                    return 0;
+                }
+                try_at = Instant::now() + AGAIN_AFTER;
+            }
+            let live = self.handle.supervisor.send(CountLive).await.unwrap_or(0);
+            let idle = self.handle.services.persistence.send(IsIdle).await.unwrap_or(true);
+            if (live == 0 && idle) || Instant::now() >= deadline {
+                // The next start need not wait for the lease. It looks up what is under way.
+                self.leave(Duration::ZERO).await;
+                return live;
+            }
+            if logged_at.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+                self.log_live_calls();
+                logged_at = Some(Instant::now());
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Waits at most `patience` for what is under way, then begins nothing more, writes what is queued, and gives the
+    /// lease back. Whether that is durable; if not, this process goes on as the leader.
+    async fn leave(&self, patience: Duration) -> bool {
+        let services = &self.handle.services;
+        let leadership = services.persistence_state.leadership();
+        if !matches!(leadership.now(), EngineRole::Acting(_)) {
+            return false;
+        }
+        // What has its intent in the log may still begin: the standby could not know that it did not.
+        let until = Instant::now() + patience;
+        while leadership.under_way() > 0 && Instant::now() < until {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        leadership.begin_to_leave();
+        let written = tokio::time::timeout(LEAVE_WITHIN, services.persistence.send(Close)).await;
+        if matches!(written, Ok(Ok(true))) && self.give_lease_back().await {
+            info!(services.log, "left the leadership by plan"; "live_calls" => services.board.count());
+            return true;
+        }
+        if leadership.now() != EngineRole::Left {
+            leadership.stay();
+            services.persistence.do_send(Open);
+        }
+        warn!(services.log, "could not leave the leadership by plan, another precall waits for the lease");
+        false
+    }
+
+    async fn give_lease_back(&self) -> bool {
+        let (answer, left) = oneshot::channel();
+        let asked = self.leave.try_send(answer).is_ok();
+        asked && matches!(tokio::time::timeout(LEAVE_WITHIN, left).await, Ok(Ok(true)))
+    }
+
+    /// The callers hear on what plays until the PBX gives their legs to the standby.
+    async fn play_on(&self) {
+        let Some(pbx) = &self.handle.services.pbx else { return };
+        let until = Instant::now() + AUDIO_MAX;
+        while self.handle.services.board.count() > 0 && pbx.state.has_legs() && Instant::now() < until {
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn log_live_calls(&self) {
+        let live = self.handle.services.board.live();
+        let some: Vec<String> = live.iter().take(LOG_CALLS).map(|call| call.id.to_string()).collect();
+        info!(self.handle.services.log, "waiting for live calls to end"; "calls" => live.len(),
+            "for_example" => some.join(" "));
+    }
+}
