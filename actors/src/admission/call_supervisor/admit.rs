@@ -336,7 +336,9 @@ impl Handler<HandleOperatorRequest> for CallSupervisor {
 
     fn handle(&mut self, message: HandleOperatorRequest, ctx: &mut Context<Self>) {
         let HandleOperatorRequest { call, request, by, answer } = message;
-        if !self.live.contains_key(&call) {
+        // After a restart the log of a live call is read first.
+        let is_resuming = self.reading.contains_key(&call) && self.registry.is_live(call);
+        if !is_resuming && !self.live.contains_key(&call) {
             let _ = answer.send(Ok(false));
             return;
         }
