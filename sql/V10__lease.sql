@@ -8,5 +8,7 @@ create table engine_lease (
     lease_ms bigint not null,
     released boolean not null default false,
     -- Names the file that the process holds a lock on, in its SPOOL_DIR.
-    process uuid not null
+    process uuid not null,
+    -- The oid of this table when the row was claimed. A row of a restored backup has another one: nobody renews it.
+    home oid not null
 );

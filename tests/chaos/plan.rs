@@ -55,15 +55,17 @@ impl Plan {
             self.passes += 1;
         }
         let first = self.draw();
-        let mut round = vec![self.happening(first, Duration::ZERO)];
+        let mut round = vec![self.happening(first)];
         // The first pass shows what each fault does alone.
         if self.pace.in_pairs && self.passes > 1 && self.dice.below(2) == 0 {
             let others: Vec<Fault> =
                 self.faults.iter().copied().filter(|other| other.part() != first.part()).collect();
             if !others.is_empty() {
                 let second = others[self.dice.below(others.len())];
-                let after = self.dice.between(Duration::ZERO, round[0].lasts);
-                round.push(self.happening(second, after));
+                round.push(self.happening(second));
+                // The shorter one begins while the longer one lasts.
+                round.sort_by_key(|happening| happening.lasts);
+                round[0].after = self.dice.between(Duration::ZERO, round[1].lasts);
             }
         }
         round
@@ -82,10 +84,11 @@ impl Plan {
         }
     }
 
-    fn happening(&mut self, fault: Fault, after: Duration) -> Happening {
+    fn happening(&mut self, fault: Fault) -> Happening {
         let lasts = self.dice.between(self.pace.shortest, self.pace.longest);
+        let lasts = if fault.is_sudden() { Duration::ZERO } else { lasts };
         let percent = if self.dice.below(2) == 0 { 100 } else { 50 };
-        Happening { fault, after, lasts, percent }
+        Happening { fault, after: Duration::ZERO, lasts, percent }
     }
 }
 
@@ -95,6 +98,7 @@ fn a_seed_repeats_its_rounds_and_a_pass_has_every_fault_once() {
         let mut plan = Plan::new(seed, Fault::all(), Pace::LONG);
         (0..3 * Fault::all().len()).map(|_| plan.round()).collect::<Vec<_>>()
     };
+    let overlap = |round: &Vec<Happening>| round[0].after <= round[1].lasts;
     assert_eq!(rounds(7), rounds(7));
     assert_ne!(rounds(7), rounds(8));
     let (first_pass, later) = (&rounds(7)[..Fault::all().len()], &rounds(7)[Fault::all().len()..]);
@@ -106,5 +110,5 @@ fn a_seed_repeats_its_rounds_and_a_pass_has_every_fault_once() {
     assert!(Part::ALL.iter().all(|part| begins.contains(part)), "{begins:?}");
     let pairs: Vec<_> = later.iter().filter(|round| round.len() == 2).collect();
     assert!(pairs.len() > later.len() / 4, "{}", pairs.len());
-    assert!(pairs.iter().all(|pair| pair[0].fault.part() != pair[1].fault.part()));
+    assert!(pairs.iter().all(|pair| pair[0].fault.part() != pair[1].fault.part() && overlap(pair)));
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::book::{Book, Law, Violation, named};
 use crate::callers::{Callers, Destination};
 use crate::plan::{Happening, Pace, Plan};
-use crate::service::{Service, Usage};
+use crate::service::Usage;
 use crate::settings::Settings;
 use crate::site::{Route, Site};
 use crate::support::proxy::Affliction;
@@ -107,7 +107,7 @@ impl Attack {
         let mut due: Vec<(Duration, usize, Moment)> = Vec::new();
         for (number, happening) in round.iter().enumerate() {
             due.push((happening.after, number, Moment::Begin));
-            due.push((happening.after + happening.lasts(), number, Moment::End));
+            due.push((happening.after + happening.lasts, number, Moment::End));
         }
         due.sort();
         let mut windows = BTreeMap::new();
@@ -211,21 +211,10 @@ impl Attack {
     }
 }
 
-impl Happening {
-    fn lasts(&self) -> Duration {
-        match self.fault {
-            Fault::Precall(fault) if !Service::lasts(fault) => Duration::ZERO,
-            Fault::Net(..) | Fault::Database(_) | Fault::Precall(_) => self.lasts,
-        }
-    }
-}
-
 fn describe(happening: &Happening) -> String {
     let Happening { fault, after, lasts, percent } = happening;
     match fault {
         Fault::Net(..) => format!("{fault}, {percent} % of connections, after {after:?} for {lasts:?}"),
-        Fault::Database(_) | Fault::Precall(_) => {
-            format!("{fault}, after {after:?} for {:?}", happening.lasts())
-        }
+        Fault::Database(_) | Fault::Precall(_) => format!("{fault}, after {after:?} for {lasts:?}"),
     }
 }

@@ -60,11 +60,6 @@ impl Service {
         }
     }
 
-    /// Whether a fault of the process has a length of its own: a process manager starts it again at once.
-    pub fn lasts(fault: ProcessFault) -> bool {
-        !matches!(fault, ProcessFault::Killed | ProcessFault::Terminated)
-    }
-
     pub async fn end(&mut self, fault: ProcessFault) {
         match fault {
             ProcessFault::Killed | ProcessFault::Terminated => self.begin_again().await,

@@ -33,8 +33,11 @@ impl Route {
     }
 }
 
-/// Callers whose voice is cloned.
-const KNOWN_CALLERS: usize = 40;
+/// Callers: more than are on the line at once. One of three is known, and speaks with a cloned voice.
+const CALLERS: usize = 150;
+const KNOWN: usize = 3;
+/// Short, so that voices are cloned again and again.
+const CACHE_TTL_SECONDS: &str = "20";
 /// A conversation by telephone. On the bridge the agent's script ends it, or the caller.
 const TALK: Duration = Duration::from_millis(400);
 const LONGEST_TALK: Duration = Duration::from_secs(600);
@@ -65,9 +68,9 @@ fn talkative() -> Agent {
     Agent { script: Script::new(script).unwrap(), record_ms: 0, ..allowing_agent() }
 }
 
-/// The number of caller `n`. Numbers in use at the same time differ.
+/// The number of caller `n`, who calls again later.
 pub fn caller(n: usize) -> String {
-    format!("+1202{}", 2_000_000 + n % 100_000)
+    format!("+1202{}", 2_000_000 + n % CALLERS)
 }
 
 /// The path of a request that begins here.
@@ -146,6 +149,7 @@ impl Site {
             .env("CALLBACK_LIMIT_PER_HOUR", "1000000")
             .env("CALLBACK_LIMIT_PER_DAY", "1000000")
             .env("CALLBACK_LIMIT_CONCURRENT", "100000")
+            .env("CACHE_TTL", CACHE_TTL_SECONDS)
             // How long an agent may be silent before the caller hears music: the shortest time that there is.
             .env("AGENT_STALL_SECONDS", "1")
             .env("DRAIN_TIMEOUT_SECONDS", "1")
@@ -172,7 +176,7 @@ impl Site {
 
     async fn map_known_callers(&self) {
         let client = connect_to(&self.postgres.url()).await;
-        let callers: Vec<String> = (0..KNOWN_CALLERS).map(caller).collect();
+        let callers: Vec<String> = (0..CALLERS).step_by(KNOWN).map(caller).collect();
         let map = "insert into caller_voice_mapping (caller_id, voice_sample_url, voice_name)
             select n, 'known.wav', 'Known' from unnest($1::text[]) n";
         client.execute(map, &[&callers]).await.unwrap();

@@ -7,13 +7,11 @@ use crate::site::Route;
 use crate::support::proxy::Trouble;
 
 /// Faults that break a law today, by name: the short run leaves them out.
-const LONG_RUNS_ONLY: [&str; 11] = [
+const LONG_RUNS_ONLY: [&str; 9] = [
     "ElevenLabs agent WebSocket: stalled",
     "ElevenLabs agent WebSocket: black hole",
     "ElevenLabs agent WebSocket: trickle",
-    "3CX HTTP: stalled",
     "3CX HTTP: black hole",
-    "3CX HTTP: trickle",
     "3CX event WebSocket: black hole",
     "3CX event WebSocket: reset",
     "3CX event WebSocket: half-closed",
@@ -149,6 +147,11 @@ impl Fault {
             Self::Net(Peer::AgentSocket | Peer::PbxHttp | Peer::PbxEvents | Peer::PbxAudio, ..)
         );
         route == Route::Bridge || !of_the_bridge
+    }
+
+    /// Whether it is over at once: a process manager starts an ended process again.
+    pub fn is_sudden(self) -> bool {
+        matches!(self, Self::Precall(ProcessFault::Killed | ProcessFault::Terminated))
     }
 
     /// Which faults can happen at the same time: those of different parts.

@@ -86,6 +86,7 @@ impl World {
             lease: SHORT,
             released: false,
             process: Uuid::from_u128(u128::from(to.epoch)),
+            is_restored: false,
         });
         self.tell(|| format!("{to:?} takes over, one host: {}", self.one_host));
         self.load_voices(engine);

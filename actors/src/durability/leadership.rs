@@ -155,6 +155,11 @@ impl Leadership {
         self.leaving.send_replace(false);
     }
 
+    /// Whether another process takes over by plan, now or in a moment, if this one is being stopped.
+    pub(crate) fn hands_over(&self) -> bool {
+        self.has_standby() || self.is_leaving() || self.now() == EngineRole::Left
+    }
+
     pub(crate) fn is_leaving(&self) -> bool {
         *self.leaving.borrow()
     }

@@ -186,10 +186,11 @@ impl Patience {
     }
 
     fn leased(&mut self, row: LeaseRow, holder: Option<Option<i32>>, unchanged: Duration) -> Turn {
-        let left = wait_for(row.lease).saturating_sub(unchanged);
+        let lease = if row.is_restored { SHORT } else { row.lease };
+        let left = wait_for(lease).saturating_sub(unchanged);
         self.waited = true;
         match holder {
-            _ if unchanged < RENEWED_WITHIN && row.lease > SHORT => Turn::Wait(Why::NotSeen),
+            _ if unchanged < RENEWED_WITHIN && lease > SHORT => Turn::Wait(Why::NotSeen),
             _ if unchanged < RENEWED_WITHIN => Turn::Wait(Why::Renewed),
             _ if left > Duration::ZERO => Turn::Wait(Why::RunningOut(left)),
             None => Turn::Lead,

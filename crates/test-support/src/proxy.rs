@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::{Builder, Handle};
@@ -21,6 +22,7 @@ pub use trouble::{Affliction, Dice, Fate, Lane, Passage, Traveller, Trouble, Way
 /// Small, so that a client notices a connection that takes nothing more: the system would take megabytes.
 const RECEIVE_BUFFER: u32 = 8 * 1024;
 const BACKLOG: u32 = 1_024;
+const ACCEPTS_AGAIN_AFTER: Duration = Duration::from_millis(50);
 
 /// Where a proxy leads.
 #[derive(Clone, Debug)]
@@ -127,8 +129,13 @@ impl Proxy {
 
 async fn accept(listener: TcpListener, route: carry::Route, seed: u64) {
     for number in 0.. {
-        // An error is about one connection, or about too many open files, which is a fault of the test.
-        let Ok((client, _)) = listener.accept().await else { continue };
+        let client = loop {
+            match listener.accept().await {
+                Ok((client, _)) => break client,
+                // The client has left, or too many files are open: others will be closed.
+                Err(_) => tokio::time::sleep(ACCEPTS_AGAIN_AFTER).await,
+            }
+        };
         let route = route.clone();
         tokio::spawn(async move { route.carry(client, seed, number).await });
     }

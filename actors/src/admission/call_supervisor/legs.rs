@@ -15,6 +15,7 @@ use super::{CallSupervisor, Delivery};
 use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::call_supervisor::admit::{Admitted, PBX};
 use crate::admission::caller_proof::leg_proof;
+use crate::admission::contract::Busy;
 use crate::admission::leg_owners::{CallLegEvent, LegState};
 use crate::call::line::Line;
 use crate::call::projection::Payload;
@@ -98,6 +99,8 @@ impl CallSupervisor {
         let call = clock::new_call();
         let admission = match self.room(&line) {
             Ok(()) => self.within_budgets(call, &sighting.caller, &line, at),
+            // The standby takes this leg in a moment.
+            Err(Busy::Draining) if self.services.persistence_state.leadership().hands_over() => return None,
             Err(busy) => match busy.cause() {
                 Some(cause) => {
                     warn!(self.services.log, "turned away a leg"; "leg" => %participant.leg.participant,

@@ -90,7 +90,7 @@ fn each_renewal_has_a_higher_number_so_that_a_late_one_changes_nothing() {
 }
 
 fn row(beat: u64, lease: Duration) -> LeaseRow {
-    LeaseRow { generation: 7, beat, lease, released: false, process: Uuid::nil() }
+    LeaseRow { generation: 7, beat, lease, released: false, process: Uuid::nil(), is_restored: false }
 }
 
 fn sight(row: LeaseRow, holder: Option<i32>) -> Sight {
@@ -141,6 +141,14 @@ fn nobody_waits_for_a_leader_that_left_by_plan_or_has_surely_ended() {
     }
     let never = Sight { last: LastLeader::Never, holder: None };
     assert_eq!(Patience::default().turn(&never, MAY_RUN, at(0)), Turn::Lead);
+}
+
+#[test]
+fn a_row_of_a_restored_backup_is_waited_for_as_for_a_short_lease() {
+    let mut patience = Patience::default();
+    let restored = LeaseRow { is_restored: true, ..row(3, LONG) };
+    assert!(matches!(patience.turn(&sight(restored, None), MAY_RUN, at(0)), Turn::Wait(_)));
+    assert_eq!(patience.turn(&sight(restored, None), MAY_RUN, at(5_700)), Turn::Lead);
 }
 
 #[test]

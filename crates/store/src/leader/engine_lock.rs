@@ -47,9 +47,10 @@ const HAS_STANDBY: &str = "
 // Both rows at once: from then on the old engine writes nothing, and the lease is this start's.
 const CLAIM: &str = "
     with lease as (
-        insert into engine_lease (generation, beat, lease_ms, released, process) values ($1, 0, $2, false, $3)
+        insert into engine_lease (generation, beat, lease_ms, released, process, home)
+        values ($1, 0, $2, false, $3, 'engine_lease'::regclass)
         on conflict (one) do update set generation = excluded.generation, beat = 0, lease_ms = excluded.lease_ms,
-            released = false, process = excluded.process)
+            released = false, process = excluded.process, home = excluded.home)
     insert into engine (generation) values ($1)
     on conflict (one) do update set generation = excluded.generation, since = now()
     returning database";

@@ -13,11 +13,12 @@ use crate::error::StoreError;
 // Without the tables there was no engine, or one of a version before the lease.
 const TABLES: &str = "select to_regclass('engine') is not null, to_regclass('engine_lease') is not null";
 const ANY: &str = "select exists (select from engine)";
-const ROW: &str = "select generation, beat, lease_ms, released, process from engine_lease";
+const ROW: &str = "select generation, beat, lease_ms, released, process, home <> tableoid from engine_lease";
 
 // A statement of an earlier session may come late: it finds a newer beat, and changes nothing.
 const RENEW: &str = "
     update engine_lease set beat = $2, lease_ms = $3 where generation = $1 and beat < $2 and not released
+        and exists (select from engine where generation = $1)
         and exists (select from pg_locks where locktype = 'advisory' and granted and objsubid = 1
             and pid = pg_backend_pid() and (classid::bigint << 32) + objid::bigint = $4)";
 
@@ -39,6 +40,8 @@ pub struct LeaseRow {
     pub released: bool,
     /// Its file in `SPOOL_DIR`.
     pub process: Uuid,
+    /// Whether the row came with a backup that was restored.
+    pub is_restored: bool,
 }
 
 /// What a renewal writes.
@@ -91,6 +94,7 @@ pub async fn last_leader(client: &impl GenericClient) -> Result<LastLeader, Stor
             lease: Duration::from_millis(count(row.try_get(2)?)),
             released: row.try_get(3)?,
             process: row.try_get(4)?,
+            is_restored: row.try_get(5)?,
         }));
     }
     let acted = engine && client.query_one(ANY, &[]).await?.try_get(0)?;

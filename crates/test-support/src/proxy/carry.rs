@@ -15,7 +15,7 @@ use super::{Figures, LaneOf, Upstream};
 
 /// The most that is read at once.
 const PIECE: usize = 16 * 1024;
-/// How long a client may take until it says something.
+/// How long a client may keep a connection ready before it says something, as servers do it.
 const SILENT_AT_MOST: Duration = Duration::from_secs(60);
 /// How often a black hole looks whether the client has left it.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
