@@ -41,6 +41,7 @@ mod live_isolation;
 mod live_keys;
 mod live_legs;
 mod live_restarts;
+mod live_silent;
 mod live_start;
 mod lost_in_restart;
 mod outages;

@@ -291,12 +291,14 @@ fn a_person_who_is_not_configured_is_not_called() {
 
 #[test]
 fn the_caller_does_not_return_to_an_agent_that_left_while_a_person_was_called() {
-    for gone in [Event::AgentEnded { attempt: 1 }, lost(1, AgentLoss::Lost)] {
+    let ended = (Event::AgentEnded { attempt: 1 }, start(3, Rung::BridgeFallback, Some("fallback")));
+    let lost = (lost(1, AgentLoss::Lost), start(3, Rung::BridgeCloned, Some("clone")));
+    for (gone, next) in [ended, lost] {
         let mut story = talking().then(sales()).then(gone);
         story.orders();
         assert!(matches!(story.call.phase, Phase::HandingOff(_)), "the person may still come");
         let mut story = story.then(failed(2, HandoffFailure::NoAnswer));
-        assert_eq!(story.orders().last(), Some(&start(3, Rung::BridgeFallback, Some("fallback"))));
+        assert_eq!(story.orders().last(), Some(&next));
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
-use precall_audio::leg_events::{LegAudioEvent, LegAudioStats, LegReport};
+use precall_audio::leg_events::{LegAudioEvent, LegAudioStats, LegReport, SilentStream};
 use precall_audio::leg_handle::LegHandle;
 use precall_audio::playlist::{Mark, Playlist};
 use precall_base::clock;
@@ -24,6 +24,7 @@ use crate::call::call_context::CallContext;
 use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::services::CallServices;
 use crate::call::transcript_tail::TranscriptTail;
+use crate::observe::outcomes::Area;
 use crate::pbx::leg_commands;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::down_notice::DownNotice;
@@ -121,6 +122,8 @@ pub struct LegPlayer {
     audio: Option<LegHandle>,
     /// The attempt whose apology is being played.
     apologising: Option<u8>,
+    /// A stream of this leg was open but silent.
+    was_silent: bool,
     /// Audio statistics of the call's earlier legs.
     earlier_legs: AudioHeard,
     agent: AgentOnLeg,
@@ -150,6 +153,7 @@ impl LegPlayer {
             call,
             audio: None,
             apologising: None,
+            was_silent: false,
             earlier_legs,
             agent,
             _notice: notice,
@@ -223,6 +227,16 @@ impl LegPlayer {
                 .dropped_to_caller
                 .saturating_add(stats.agents.dropped_to_caller),
         }
+    }
+
+    /// A stream of the leg is open, but dead. The leg may be gone as well.
+    fn stream_is_silent(&mut self, stream: SilentStream) {
+        self.was_silent = true;
+        warn!(self.services.log, "an audio stream of a leg is open but silent"; "call" => %self.context.id,
+            "stream" => stream.name());
+        self.services.metrics.silent_stream(stream.name());
+        self.services.outcomes.failed(Area::LegAudio, Some(self.context.id), stream.words());
+        leg_commands::look(&self.leg.side, &self.leg.address);
     }
 
     /// Reports that the audio is lost, and that a running apology failed.
@@ -326,6 +340,10 @@ impl Handler<LegReport> for LegPlayer {
             }
             LegAudioEvent::Agent { attempt, what } => self.agent_event(attempt, at, what),
             LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
+            LegAudioEvent::Silent(stream) => self.stream_is_silent(stream),
+            LegAudioEvent::CallerHeardAgain => {
+                info!(self.services.log, "the caller's audio comes again"; "call" => %self.context.id);
+            }
             LegAudioEvent::Failed(why) => {
                 warn!(self.services.log, "no audio reaches the leg"; "call" => %self.context.id, "error" => %why);
                 self.services.outcomes.greeting_reason(self.context.id, &why.to_string());
@@ -333,6 +351,9 @@ impl Handler<LegReport> for LegPlayer {
                 self.audio_lost(at);
             }
             LegAudioEvent::Closed(stats) => {
+                if !self.was_silent && stats.caller_bytes > 0 {
+                    self.services.outcomes.succeeded(Area::LegAudio, Some(self.context.id));
+                }
                 self.report(at, Event::AudioEnded(self.total_audio(&stats)));
                 ctx.stop();
             }

@@ -10,6 +10,7 @@ use precall_base::clock;
 use precall_call::ConversationId;
 use precall_providers::elevenlabs::ProviderErrorKind;
 use precall_store::StoreError;
+use precall_store::connect::within;
 use precall_store::people::deletions;
 use precall_store::people::deletions::{Due, Target};
 use slog::{info, warn};
@@ -23,6 +24,8 @@ const CHECK_EVERY: Duration = Duration::from_secs(10);
 const ROUND_MAX: i64 = 50;
 /// Time limit of one deletion.
 const DELETE_WITHIN: Duration = Duration::from_secs(20);
+/// Time limit of one exchange with the database.
+const DATABASE_WITHIN: Duration = Duration::from_secs(10);
 /// Attempts before a failure is logged.
 const LOGGED_AFTER_TRIES: i32 = 3;
 
@@ -43,21 +46,25 @@ pub(crate) async fn run_deletion_worker(services: Arc<ErasureServices>) {
 
 /// Runs the due deletions; returns how many succeeded.
 async fn round(services: &ErasureServices) -> Result<usize, StoreError> {
-    let due = deletions::due(&**services.pool.get().await?, clock::wall(), ROUND_MAX).await?;
+    let due = within(DATABASE_WITHIN, async {
+        deletions::due(&**services.pool.get().await?, clock::wall(), ROUND_MAX).await
+    });
+    let due = due.await?;
     let mut done = 0_usize;
     for due in due {
         let outcome = tokio::time::timeout(DELETE_WITHIN, delete(services, &due.target)).await;
         let outcome = outcome.unwrap_or_else(|_| Err("timed out".to_owned()));
-        let client = services.pool.get().await?;
+        let recorded = within(DATABASE_WITHIN, async {
+            let client = services.pool.get().await?;
+            match &outcome {
+                Ok(()) => deletions::done(&**client, due.id, clock::wall()).await,
+                Err(why) => deletions::not_done(&**client, &due, why, clock::wall()).await,
+            }
+        });
+        recorded.await?;
         match outcome {
-            Ok(()) => {
-                deletions::done(&**client, due.id, clock::wall()).await?;
-                done = done.saturating_add(1);
-            }
-            Err(why) => {
-                log_failure(services, &due, &why);
-                deletions::not_done(&**client, &due, &why, clock::wall()).await?;
-            }
+            Ok(()) => done = done.saturating_add(1),
+            Err(why) => log_failure(services, &due, &why),
         }
     }
     if done > 0 {

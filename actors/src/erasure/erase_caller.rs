@@ -8,6 +8,7 @@ use std::time::Duration;
 use precall_base::clock;
 use precall_call::NoVoice;
 use precall_store::StoreError;
+use precall_store::connect::within;
 use precall_store::people::deletions::Progress;
 use precall_store::people::erasure::{Erased, Scope};
 use precall_store::people::{deletions, erasure};
@@ -169,10 +170,13 @@ async fn elsewhere(
     erasure: Uuid,
     scope: &Scope,
 ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
-    let client = services.pool.get().await?;
-    let progress = deletions::of_erasure(&**client, erasure).await?;
-    let voices = voices::of_jobs(&**client, &scope.jobs).await?;
-    Ok((progress, voices))
+    let looked = within(ELSEWHERE_WITHIN, async {
+        let client = services.pool.get().await?;
+        let progress = deletions::of_erasure(&**client, erasure).await?;
+        let voices = voices::of_jobs(&**client, &scope.jobs).await?;
+        Ok((progress, voices))
+    });
+    looked.await
 }
 
 /// Deletes damaged files with these bytes in the folders of all starts; returns how many. Blocks.

@@ -8,6 +8,7 @@ use std::{fs, io};
 
 use precall_base::clock;
 use precall_call::At;
+use precall_store::connect::within;
 use precall_store::error::StoreError;
 use precall_store::growth::partitions::days;
 use precall_store::growth::{partitions, retention};
@@ -21,6 +22,8 @@ use crate::limits::provider_capacity::Capacity;
 const EVERY: Duration = Duration::from_secs(3600);
 /// Pause after a failed round.
 const RETRY_AFTER: Duration = Duration::from_secs(60);
+/// Time limit of a round, for a database that never answers: each statement has its own limit at the server.
+const ROUND_WITHIN: Duration = Duration::from_secs(900);
 /// Time limit for reading the agent's settings.
 const AGENT_WITHIN: Duration = Duration::from_secs(10);
 /// Days that webhooks are kept, by default.
@@ -55,7 +58,7 @@ pub(crate) async fn run_maintenance(
     loop {
         read_agent_limit(&services, &capacity, &agent_id).await;
         let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
-        let outcome = if acts { round(&services, &retention).await } else { Ok(()) };
+        let outcome = if acts { within(ROUND_WITHIN, round(&services, &retention)).await } else { Ok(()) };
         if let Err(error) = &outcome {
             warn!(services.log, "maintenance failed, retrying"; "error" => %error);
         }

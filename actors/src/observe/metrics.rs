@@ -408,6 +408,11 @@ impl Metrics {
         self.webhook_duration.get_or_create(&WebhookLabel { webhook }).observe(took.as_secs_f64());
     }
 
+    /// Counts an audio stream of a leg that was open but dead.
+    pub(crate) fn silent_stream(&self, stream: &'static str) {
+        self.bridge.silent_stream(stream);
+    }
+
     /// Sets the size of the database; its limit is `max` bytes.
     pub(crate) fn database_size(&self, bytes: i64, max: Option<u64>, now: At) {
         self.growth.database(bytes, max, now);

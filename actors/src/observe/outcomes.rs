@@ -39,6 +39,8 @@ pub enum Area {
     Handoff,
     /// Greeting the caller.
     Greeting,
+    /// The audio streams of legs at 3CX.
+    LegAudio,
     /// Webhooks of 3CX.
     ThreeCxWebhook,
     /// Reports of ElevenLabs.
@@ -59,9 +61,10 @@ enum Rule {
 
 impl Area {
     /// All areas, in the order in which problems are shown.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Handoff,
         Self::Greeting,
+        Self::LegAudio,
         Self::Clone,
         Self::ThreeCxWebhook,
         Self::ReportWebhook,
@@ -75,13 +78,14 @@ impl Area {
             Self::Clone => "clone",
             Self::Handoff => "handoff",
             Self::Greeting => "greeting",
+            Self::LegAudio => "threecx",
             Self::ThreeCxWebhook | Self::ReportWebhook | Self::InitiationWebhook => "webhooks",
         }
     }
 
     fn rule(self) -> Rule {
         match self {
-            Self::Clone | Self::Handoff | Self::Greeting => Rule::Work,
+            Self::Clone | Self::Handoff | Self::Greeting | Self::LegAudio => Rule::Work,
             Self::ThreeCxWebhook | Self::ReportWebhook | Self::InitiationWebhook => Rule::Refusals,
         }
     }

@@ -98,6 +98,8 @@ impl Handler<LegReport> for Listener {
             | LegAudioEvent::Cut
             | LegAudioEvent::Reopened { .. }
             | LegAudioEvent::StreamsEnded
+            | LegAudioEvent::Silent(_)
+            | LegAudioEvent::CallerHeardAgain
             | LegAudioEvent::Agent { .. } => {}
         }
     }

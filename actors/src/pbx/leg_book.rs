@@ -5,9 +5,14 @@
 //! leaves a tombstone, because late events follow it. A new connection clears tombstones, because the PBX reuses ids
 //! after a restart. Legs of other DNs are ignored.
 //!
+//! While events may be missing (the socket is closed or silent), lists take their place: a leg that a list lacks is
+//! gone, without a tombstone, and a leg that it shows is there. Lists in close succession leave no room for a restart
+//! of the PBX; after a longer gap each known leg may be another one with the same id.
+//!
 //! Pure: no clock, no I/O, no actor.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use precall_call::At;
 use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
@@ -31,6 +36,8 @@ use tombstones::Tombstones;
 pub(crate) const LEGS_MAX: usize = 10_000;
 /// Most events that wait for a list; further ones are dropped and the list is requested again.
 const HELD_MAX: usize = 10_000;
+/// A PBX does not restart within this time, so between two lists no id became another leg's.
+const RESTART_MIN: Duration = Duration::from_secs(5);
 /// Most pressed keys stored for a leg that was not fetched yet.
 const KEYS_MAX: usize = 64;
 
@@ -39,6 +46,10 @@ const KEYS_MAX: usize = 64;
 pub(crate) enum LegInput {
     /// A new connection is open. Requests on the old one are void.
     Opened,
+    /// The connection is closed or silent: events may be missing.
+    Unsure,
+    /// The silent connection speaks again.
+    Sure,
     /// An event of the PBX.
     Event(PbxEvent),
     /// The answer to [`LegOutput::Fetch`].
@@ -111,6 +122,10 @@ pub(crate) struct LegBook {
     connection: u64,
     /// Whether a list was compared on this connection.
     synced: bool,
+    /// Whether events may be missing.
+    unsure: bool,
+    /// When the last list was requested that arrived.
+    last_list: Option<At>,
     comparing: Option<Comparison>,
     last_sequence: Option<u64>,
     generation: u64,
@@ -130,6 +145,8 @@ impl LegBook {
             tombstones: Tombstones::default(),
             connection: 0,
             synced: false,
+            unsure: false,
+            last_list: None,
             comparing: None,
             last_sequence: None,
             generation: 0,
@@ -143,14 +160,20 @@ impl LegBook {
         self.tick = self.tick.saturating_add(1);
         let mut outputs = Vec::new();
         match input {
-            LegInput::Opened => self.opened(),
+            LegInput::Opened => self.opened(now),
+            LegInput::Unsure => self.unsure(),
+            LegInput::Sure => self.unsure = false,
             LegInput::Event(event) => self.event(event, now, &mut outputs),
             LegInput::Fetched { participant, generation, found } => {
                 self.fetched(participant, generation, found, now, &mut outputs);
             }
             LegInput::ListRequested { list } => {
+                if self.unsure && self.may_have_restarted(now) {
+                    self.doubt_all();
+                }
                 let held = (!self.synced).then(Vec::new);
-                self.comparing = Some(Comparison { list, tick: self.tick, held, overflowed: false });
+                self.comparing =
+                    Some(Comparison { list, requested: now, tick: self.tick, held, overflowed: false });
             }
             LegInput::ListReceived { list, legs } => self.list_received(list, legs, now, &mut outputs),
         }
@@ -169,17 +192,36 @@ impl LegBook {
         self.ignored
     }
 
-    fn opened(&mut self) {
-        self.connection = self.connection.saturating_add(1);
+    fn opened(&mut self, now: At) {
+        if !self.unsure || self.may_have_restarted(now) {
+            self.doubt_all();
+        }
         self.synced = false;
+        self.unsure = false;
         self.comparing = None;
         self.last_sequence = None;
-        self.tombstones.clear();
         // A leg that was never reported is found again by the list, if it exists.
         self.legs.retain(|_, leg| leg.known.is_some());
         for leg in self.legs.values_mut() {
             leg.fetch = Fetch::Idle;
         }
+    }
+
+    fn unsure(&mut self) {
+        if !std::mem::replace(&mut self.unsure, true) {
+            self.last_list = None;
+        }
+    }
+
+    /// Whether the PBX may have restarted since the last list while events were missing.
+    fn may_have_restarted(&self, now: At) -> bool {
+        self.last_list.is_none_or(|last| now.since(last) >= RESTART_MIN)
+    }
+
+    /// Each known leg may be another one by now, and each removed leg's id may be in use again.
+    fn doubt_all(&mut self) {
+        self.connection = self.connection.saturating_add(1);
+        self.tombstones.clear();
     }
 
     fn event(&mut self, event: PbxEvent, now: At, outputs: &mut Vec<LegOutput>) {

@@ -1,15 +1,15 @@
 //! The feed of a PBX: reports changes of the legs of our own DN.
 //!
 //! Runs the token keeper, the socket (opened before the list is requested, so that no event is lost between them),
-//! and
-//! the list that repairs missed events. Only `leg_book` decides what an event means for a leg.
+//! and the list that repairs missed events. While the socket is closed or doubtful, the list is requested every second
+//! and takes the place of the events. Only `leg_book` decides what an event means for a leg.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, Supervised,
-    WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, SpawnHandle,
+    Supervised, WrapFuture,
 };
 use precall_base::backoff::Backoff;
 use precall_base::clock;
@@ -89,6 +89,12 @@ struct SocketNotice {
 enum SocketChange {
     Opened,
     Event(PbxEvent),
+    /// Nothing was received for some seconds.
+    Doubtful {
+        answers_pings: bool,
+    },
+    /// Something was received again.
+    Sure,
     Closed(String),
     /// Closed in favour of a socket with a newer token.
     Replaced,
@@ -111,12 +117,18 @@ pub(crate) struct PbxFeed {
     pace: FeedPace,
     trouble: Trouble,
     list_retry: Backoff,
+    list_refused: Backoff,
+    /// While the events are not sure: the longest wait between two lists.
+    unsure: Option<Duration>,
+    unsure_timer: Option<SpawnHandle>,
     /// Number of the last list request.
     lists: u64,
     /// The running list request.
     listing: Option<u64>,
     last_list: Option<At>,
     list_is_scheduled: bool,
+    /// The last list was refused, and its next attempt is not due yet.
+    list_is_refused: bool,
     opened_before: bool,
     log: Logger,
 }
@@ -126,7 +138,8 @@ impl PbxFeed {
     #[must_use]
     pub fn new(feed: FeedSettings) -> Self {
         let book = LegBook::new(feed.settings.own_dn().clone(), LEGS_MAX);
-        let list_retry = Backoff::new(feed.pace.list_retry.0, feed.pace.list_retry.1);
+        let backoff = |(first, max)| Backoff::new(first, max);
+        let (list_retry, list_refused) = (backoff(feed.pace.list_retry), backoff(feed.pace.refused));
         Self {
             client: ThreeCx::new(Arc::clone(&feed.settings), feed.tokens),
             token_client: TokenClient::new(Arc::clone(&feed.settings)),
@@ -140,10 +153,14 @@ impl PbxFeed {
             persistence_state: feed.persistence_state,
             pace: feed.pace,
             list_retry,
+            list_refused,
+            unsure: None,
+            unsure_timer: None,
             lists: 0,
             listing: None,
             last_list: None,
             list_is_scheduled: false,
+            list_is_refused: false,
             opened_before: false,
             settings: feed.settings,
             log: feed.log,
@@ -247,9 +264,38 @@ impl PbxFeed {
         });
     }
 
-    /// Requests the list, unless a request is running or the socket is closed.
+    /// The socket is closed or doubtful: lists take the place of events.
+    fn unsure(&mut self, at: At, ctx: &mut Context<Self>) {
+        self.handle_input(LegInput::Unsure, at, ctx);
+        self.list_every(self.pace.unsure_every, ctx);
+    }
+
+    /// Requests the list again and again from now on.
+    fn list_every(&mut self, longest: Duration, ctx: &mut Context<Self>) {
+        if self.unsure != Some(longest) {
+            self.unsure = Some(longest);
+            self.schedule_unsure(ctx);
+        }
+    }
+
+    fn schedule_unsure(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.unsure_timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let Some(longest) = self.unsure else { return };
+        let wait = Backoff::new(longest, longest).wait();
+        self.unsure_timer = Some(ctx.run_later(wait, |actor, ctx| {
+            if actor.unsure.is_some() {
+                actor.list(ctx);
+            }
+            actor.unsure_timer = None;
+            actor.schedule_unsure(ctx);
+        }));
+    }
+
+    /// Requests the list, unless a request is running.
     fn list(&mut self, ctx: &mut Context<Self>) {
-        if self.listing.is_some() || !self.state.is_open() {
+        if self.listing.is_some() || self.list_is_refused {
             return;
         }
         self.lists = self.lists.saturating_add(1);
@@ -272,7 +318,10 @@ impl PbxFeed {
         match legs {
             Ok(legs) => {
                 self.list_retry.reset();
-                self.trouble.resolved("3CX answers again");
+                self.list_refused.reset();
+                if self.unsure.is_none() {
+                    self.trouble.resolved("3CX answers again");
+                }
                 self.state.set_synced(now);
                 self.handle_input(LegInput::ListReceived { list, legs: Some(legs) }, now, ctx);
             }
@@ -282,7 +331,17 @@ impl PbxFeed {
                     self.trouble.report(now, &words);
                 }
                 self.handle_input(LegInput::ListReceived { list, legs: None }, now, ctx);
-                ctx.run_later(self.list_retry.wait(), |actor, ctx| actor.list(ctx));
+                self.list_is_refused = error.is_refusal();
+                let wait = match (self.list_is_refused, &self.unsure) {
+                    (true, _) => self.list_refused.wait(),
+                    (false, None) => self.list_retry.wait(),
+                    // The list is requested again anyway.
+                    (false, Some(_)) => return,
+                };
+                ctx.run_later(wait, |actor, ctx| {
+                    actor.list_is_refused = false;
+                    actor.list(ctx);
+                });
             }
         }
     }
@@ -292,6 +351,7 @@ impl PbxFeed {
             self.state.count_reconnect();
         }
         self.opened_before = true;
+        self.unsure = None;
         self.state.set_open();
         info!(self.log, "connected to the 3CX event stream"; "dn" => %self.settings.own_dn(),
             "reconnects" => self.state.reconnects());
@@ -313,6 +373,9 @@ impl Actor for PbxFeed {
         self.state.set_closed();
         self.listing = None;
         self.list_is_scheduled = false;
+        self.list_is_refused = false;
+        self.unsure_timer = None;
+        self.schedule_unsure(ctx);
         let (client, pace, fresh) = (self.client.clone(), self.pace.clone(), self.fresh.subscribe());
         let address = ctx.address();
         let report = move |what| address.do_send(SocketNotice { at: clock::now(), what });
@@ -335,12 +398,35 @@ impl Handler<SocketNotice> for PbxFeed {
         match said.what {
             SocketChange::Opened => self.opened(at, ctx),
             SocketChange::Event(event) => self.handle_input(LegInput::Event(event), at, ctx),
+            SocketChange::Doubtful { answers_pings: true } => {
+                self.state.set_doubtful(true);
+                let silent = self.pace.socket.doubt_after.as_secs();
+                self.trouble.report(
+                    at,
+                    &format!(
+                        "the 3CX event stream is open but silent (nothing received for {silent} s), the list of legs \
+                         is read every second"
+                    ),
+                );
+                self.unsure(at, ctx);
+                self.list(ctx);
+            }
+            SocketChange::Doubtful { answers_pings: false } => self.list_every(self.pace.quiet_every, ctx),
+            SocketChange::Sure => {
+                self.unsure = None;
+                self.handle_input(LegInput::Sure, at, ctx);
+                if self.state.set_doubtful(false) {
+                    self.schedule_list(at, ctx);
+                }
+            }
             SocketChange::Closed(why) => {
                 self.state.set_closed();
                 self.trouble.report(at, &format!("lost the 3CX event stream: {why}"));
+                self.unsure(at, ctx);
             }
             SocketChange::Replaced => {
                 self.state.set_closed();
+                self.unsure(at, ctx);
                 debug!(self.log, "reopening the socket with a new token");
             }
             SocketChange::NotOpened(error) => {
@@ -348,6 +434,7 @@ impl Handler<SocketNotice> for PbxFeed {
                 if let Some(words) = trouble::describe(&error, &self.settings) {
                     self.trouble.report(at, &words);
                 }
+                self.unsure(at, ctx);
             }
         }
     }

@@ -16,6 +16,8 @@ pub struct PbxState {
     socket_open: AtomicBool,
     /// A new token is needed, and this process may not ask for it.
     is_without_token: AtomicBool,
+    /// The socket is open, and nothing is received.
+    is_doubtful: AtomicBool,
     last_sync: AtomicI64,
     reconnects: AtomicU64,
     resyncs_failed: AtomicU64,
@@ -67,10 +69,10 @@ pub enum TokenState {
 }
 
 impl PbxState {
-    /// Whether the event stream is connected.
+    /// Whether the event stream is connected and not silent.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.socket_open.load(Ordering::Relaxed)
+        self.socket_open.load(Ordering::Relaxed) && !self.is_doubtful.load(Ordering::Relaxed)
     }
 
     /// Whether this process still has the legs: the PBX took neither its socket nor its token.
@@ -132,7 +134,13 @@ impl PbxState {
     }
 
     pub(crate) fn set_open(&self) {
+        self.is_doubtful.store(false, Ordering::Relaxed);
         self.socket_open.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns whether it changed.
+    pub(crate) fn set_doubtful(&self, is_doubtful: bool) -> bool {
+        self.is_doubtful.swap(is_doubtful, Ordering::Relaxed) != is_doubtful
     }
 
     pub(crate) fn set_closed(&self) {
@@ -141,7 +149,10 @@ impl PbxState {
 
     pub(crate) fn set_synced(&self, at: At) {
         self.last_sync.store(at.0, Ordering::Relaxed);
-        self.details().failing_since = None;
+        // Without the socket, the list alone is no whole connection.
+        if self.is_open() {
+            self.details().failing_since = None;
+        }
     }
 
     pub(crate) fn count_reconnect(&self) {

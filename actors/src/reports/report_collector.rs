@@ -8,6 +8,7 @@ use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Supervised, Wrap
 use precall_base::clock;
 use precall_call::{At, CallId, ConversationId};
 use precall_providers::elevenlabs::{ConversationDetail, Webhook, parse_webhook};
+use precall_store::connect::within;
 use precall_store::error::StoreError;
 use precall_store::recovery::{due_conversations, unmatched_reports};
 use serde_json::value::RawValue;
@@ -20,6 +21,9 @@ use crate::call::services::CallServices;
 
 /// Maximum of conversations per round; the others follow in the next.
 const ROUND_MAX: i64 = 500;
+/// Time limit for applying the kept reports of a round, and for listing the overdue ones.
+const KEPT_WITHIN: Duration = Duration::from_secs(60);
+const LIST_WITHIN: Duration = Duration::from_secs(10);
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// Conversations older than this are given up.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -86,11 +90,11 @@ async fn round(
     if !services.persistence_state.can_keep() {
         return requests;
     }
-    if let Err(error) = apply_kept_reports(services, supervisor).await {
+    if let Err(error) = within(KEPT_WITHIN, apply_kept_reports(services, supervisor)).await {
         warn!(services.log, "could not read stored reports"; "error" => %error);
         return requests;
     }
-    let due = match due(services, wait).await {
+    let due = match within(LIST_WITHIN, due(services, wait)).await {
         Ok(due) => due,
         Err(error) => {
             warn!(services.log, "could not list the overdue reports"; "error" => %error);

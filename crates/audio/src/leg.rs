@@ -33,6 +33,8 @@ pub(crate) struct Leg {
     agent_stats: Cell<AgentStats>,
     caller_framing: RefCell<SampleFraming>,
     caller_bytes: Cell<u64>,
+    /// When the caller's audio last came; none before the first.
+    caller_heard: Cell<Option<Instant>>,
     closing: Notify,
 }
 
@@ -50,6 +52,7 @@ impl Leg {
             agent_stats: Cell::default(),
             caller_framing: RefCell::default(),
             caller_bytes: Cell::new(0),
+            caller_heard: Cell::new(None),
             closing: Notify::new(),
         }
     }
@@ -203,6 +206,7 @@ impl Leg {
     pub(crate) fn push_caller_audio(&self, chunk: &Bytes) {
         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         self.caller_bytes.set(self.caller_bytes.get().saturating_add(bytes));
+        self.caller_heard.set(Some(Instant::now()));
         let (joined, whole) = self.caller_framing.borrow_mut().push(chunk.clone());
         if let Some(session) = self.session.borrow_mut().as_mut() {
             if let Some(sample) = joined {
@@ -210,6 +214,11 @@ impl Leg {
             }
             session.push_caller_audio(&whole);
         }
+    }
+
+    /// When the caller's audio last came; none before the first.
+    pub(crate) fn caller_heard(&self) -> Option<Instant> {
+        self.caller_heard.get()
     }
 
     /// Reports to the owner; does nothing after `Closed`.

@@ -40,6 +40,10 @@ pub enum LegAudioEvent {
     },
     /// The stream from the caller ended: the leg may be gone. Ask the PBX.
     StreamsEnded,
+    /// A stream is open, but dead. It is being reopened. Ask the PBX for the leg.
+    Silent(SilentStream),
+    /// The caller's audio comes again after [`SilentStream::FromCaller`].
+    CallerHeardAgain,
     /// The audio cannot go on.
     Failed(StreamFailure),
     /// An event of an agent's session.
@@ -51,6 +55,39 @@ pub enum LegAudioEvent {
     },
     /// No more audio is written.
     Closed(LegAudioStats),
+}
+
+/// A stream that is open, but dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SilentStream {
+    /// Nothing was received from the caller for five seconds, not even silence.
+    FromCaller,
+    /// The PBX took no audio for some seconds.
+    ToCaller,
+}
+
+impl SilentStream {
+    /// The name in logs and metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::FromCaller => "from_caller",
+            Self::ToCaller => "to_caller",
+        }
+    }
+
+    /// What happened, for health.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::FromCaller => {
+                "3CX: the caller's audio stream is open but silent (nothing received for 5 s), precall opened it again"
+            }
+            Self::ToCaller => {
+                "3CX: the audio stream to the caller is open but takes no audio, precall opened it again"
+            }
+        }
+    }
 }
 
 /// Why a leg's audio failed.

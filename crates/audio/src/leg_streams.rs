@@ -14,7 +14,7 @@ use precall_providers::threecx::access_token::{AccessToken, AccessTokens};
 use tokio::time::{sleep, timeout};
 
 use crate::leg::Leg;
-use crate::leg_events::{LegAudioEvent, StreamFailure};
+use crate::leg_events::{LegAudioEvent, SilentStream, StreamFailure};
 use crate::net::connection::{AudioConnection, PbxEndpoint};
 use crate::net::stream_retry::{AttemptError, RetryDecision, StreamRetry};
 use crate::net::upload_body::RequestBody;
@@ -24,6 +24,12 @@ use crate::playout::StreamEnd;
 const AUDIO: HeaderValue = HeaderValue::from_static("application/octet-stream");
 /// The PBX must answer a GET within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+/// A stream from the caller that brings nothing for this long is opened again. Each further one that brings nothing has
+/// twice the time of the one before, up to `SILENT_MAX`.
+const SILENT_AFTER: Duration = Duration::from_secs(5);
+const SILENT_MAX: Duration = Duration::from_secs(60);
+/// After a stalled upload, a PBX whose audio came until then must be heard again within this time.
+const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(2);
 /// The PBX has this time to answer when an upload ends.
 const CLOSING_WITHIN: Duration = Duration::from_millis(250);
 /// Limits for reading the body of a refusal, which makes its connection usable again.
@@ -51,19 +57,26 @@ impl LegStreams {
     pub(crate) async fn send(self, leg: &Leg) -> Result<(), StreamFailure> {
         let mut retry = StreamRetry::opening(self.ready_by);
         let mut token = self.current_token().await?;
+        let mut stalled = None;
         while !leg.is_closed() {
-            let end = self.send_once(leg, &token).await;
+            let end = self.send_once(leg, &token, stalled).await;
             if leg.is_closed() {
                 break;
             }
-            let error = leg.detach(end, Instant::now());
+            let now = Instant::now();
+            stalled = (end == StreamEnd::Stalled).then_some(now);
+            let error = leg.detach(end, now);
+            if stalled.is_some() {
+                self.pbx.warm.forget();
+                leg.report(LegAudioEvent::Silent(SilentStream::ToCaller));
+            }
             token = self.wait(&mut retry, error, token).await?;
         }
         Ok(())
     }
 
-    /// One POST, from its first byte to its end.
-    async fn send_once(&self, leg: &Leg, token: &AccessToken) -> StreamEnd {
+    /// One POST, from its first byte to its end. `stalled` is when the one before stalled, if it did.
+    async fn send_once(&self, leg: &Leg, token: &AccessToken, stalled: Option<Instant>) -> StreamEnd {
         let Ok(mut connection) = self.new_connection().await else { return StreamEnd::Broken };
         let Ok(mut request) = self.request(Method::POST, token) else {
             return StreamEnd::Refused(AttemptError::Unauthorized);
@@ -83,7 +96,8 @@ impl LegStreams {
                 let _ = timeout(CLOSING_WITHIN, answer).await;
                 StreamEnd::Broken
             }
-            () = connection.upload.aborted() => StreamEnd::Broken,
+            () = connection.upload.aborted() => StreamEnd::Stalled,
+            () = stays_silent(leg, stalled) => StreamEnd::Stalled,
             answer = &mut answer => match answer.map(|response| AttemptError::of_status(response.status().as_u16())) {
                 Ok(Some(error)) => StreamEnd::Refused(error),
                 Ok(None) | Err(_) => StreamEnd::Broken,
@@ -96,8 +110,21 @@ impl LegStreams {
         let mut retry = StreamRetry::opening(self.ready_by);
         let mut token = self.current_token().await?;
         let mut connection = None;
+        let mut silent_after = SILENT_AFTER;
         loop {
-            let error = self.receive_once(leg, &token, &mut connection).await;
+            let heard = leg.caller_heard();
+            let error = self.receive_once(leg, &token, &mut connection, silent_after).await;
+            let is_news = heard != leg.caller_heard() || silent_after == SILENT_AFTER;
+            match error {
+                AttemptError::Silent if is_news => {
+                    self.pbx.warm.forget();
+                    leg.report(LegAudioEvent::Silent(SilentStream::FromCaller));
+                    silent_after = SILENT_AFTER * 2;
+                }
+                AttemptError::Silent => silent_after = (silent_after * 2).min(SILENT_MAX),
+                _ if heard != leg.caller_heard() => silent_after = SILENT_AFTER,
+                _ => {}
+            }
             token = self.wait(&mut retry, error, token).await?;
         }
     }
@@ -108,6 +135,7 @@ impl LegStreams {
         leg: &Leg,
         token: &AccessToken,
         kept: &mut Option<AudioConnection>,
+        silent_after: Duration,
     ) -> AttemptError {
         let connection = match kept.take() {
             Some(connection) if !connection.sender.is_closed() => Ok(connection),
@@ -128,9 +156,29 @@ impl LegStreams {
         }
         let began = Instant::now();
         let mut body = response.into_body();
-        while let Some(Ok(frame)) = next_frame(&mut body).await {
-            if let Ok(chunk) = frame.into_data() {
-                leg.push_caller_audio(&chunk);
+        let mut silent_after = silent_after;
+        let mut silence = std::pin::pin!(sleep(silent_after));
+        loop {
+            tokio::select! {
+                // What was received counts before a deadline that passed while precall did not run.
+                biased;
+                frame = next_frame(&mut body) => {
+                    let Some(Ok(frame)) = frame else { break };
+                    let Ok(chunk) = frame.into_data() else { continue };
+                    leg.push_caller_audio(&chunk);
+                    if std::mem::replace(&mut silent_after, SILENT_AFTER) > SILENT_AFTER {
+                        leg.report(LegAudioEvent::CallerHeardAgain);
+                        silence.as_mut().reset((Instant::now() + SILENT_AFTER).into());
+                    }
+                }
+                () = &mut silence => {
+                    // One timer for all chunks: it is set anew only when it fires.
+                    let due = leg.caller_heard().map_or(began, |heard| heard.max(began)) + silent_after;
+                    if due <= Instant::now() {
+                        return AttemptError::Silent;
+                    }
+                    silence.as_mut().reset(due.into());
+                }
             }
         }
         leg.report(LegAudioEvent::StreamsEnded);
@@ -177,6 +225,20 @@ impl LegStreams {
         request.headers_mut().insert(AUTHORIZATION, authorization);
         Ok(request)
     }
+}
+
+/// Ends when the caller's audio came until an upload stalled and has not come since: the PBX is dead, and not only that
+/// upload. The operating system of a frozen PBX would take a few seconds of audio into a new one.
+async fn stays_silent(leg: &Leg, stalled: Option<Instant>) {
+    if let (Some(stalled), Some(heard)) = (stalled, leg.caller_heard())
+        && stalled.saturating_duration_since(heard) < SILENT_AFTER * 2
+    {
+        sleep(SIGN_OF_LIFE_WITHIN).await;
+        if leg.caller_heard() == Some(heard) {
+            return;
+        }
+    }
+    std::future::pending().await
 }
 
 /// Reads a refusal's body. Returns whether it ended within the limits.

@@ -21,8 +21,9 @@ use crate::playlist_cursor::{MarkPassed, PlaylistCursor, Position};
 /// The PBX refuses a request within this time: its audio was not heard and is sent again. A later refusal cuts a stream
 /// that was heard.
 const REFUSED_WITHIN: Duration = Duration::from_millis(500);
-/// A socket that takes nothing for this long, its kernel buffer being full, is dead.
-const STALLED_AFTER: Duration = Duration::from_secs(3);
+/// A socket that takes nothing for this long, its kernel buffer being full, is dead. That buffer holds another half to
+/// one second, so the PBX took nothing for two to three seconds by then.
+const STALLED_AFTER: Duration = Duration::from_millis(1_500);
 /// Quieter samples count as silence: decoders leave such noise in silence.
 const AUDIBLE: u16 = 32;
 
@@ -108,6 +109,8 @@ pub(crate) enum StreamEnd {
     Refused(AttemptError),
     /// The connection broke, or the PBX answered before the end of the body.
     Broken,
+    /// The PBX took no more audio.
+    Stalled,
 }
 
 impl Playout {
@@ -295,7 +298,7 @@ impl Playout {
         let Some(stream) = self.stream.take() else {
             return match end {
                 StreamEnd::Refused(error) => error,
-                StreamEnd::Broken => AttemptError::Unreachable,
+                StreamEnd::Broken | StreamEnd::Stalled => AttemptError::Unreachable,
             };
         };
         let lived =
@@ -334,6 +337,7 @@ impl Playout {
         }
         match end {
             StreamEnd::Refused(AttemptError::Forbidden) => AttemptError::Forbidden,
+            StreamEnd::Stalled => AttemptError::Stalled(lived),
             // The stream was open, so it is reopened whatever the status was. An expired token is refused again then.
             StreamEnd::Refused(_) | StreamEnd::Broken => AttemptError::Cut(lived),
         }

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use awc::body::{BodySize, MessageBody};
 use awc::error::{ConnectError, SendRequestError};
@@ -27,6 +27,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use url::Url;
 
+use crate::body_progress::BodyProgress;
 use crate::http_client::HttpClient;
 use crate::tls_roots::TlsRoots;
 
@@ -214,7 +215,12 @@ pub(super) async fn exchange(
     let headers = response.headers().clone();
 
     let mut received = BytesMut::new();
-    while let Some(chunk) = response.next().await {
+    let mut body = BodyProgress::new(Instant::now());
+    loop {
+        let Ok(chunk) = tokio::time::timeout_at(body.deadline().into(), response.next()).await else {
+            return Err(at_status(status, FailureKind::Timeout, "the answer stopped before its end"));
+        };
+        let Some(chunk) = chunk else { break };
         let lost = |_| at_status(status, FailureKind::Lost, "the connection broke inside the answer");
         let chunk = chunk.map_err(lost)?;
         if received.len().saturating_add(chunk.len()) > limit {
@@ -222,6 +228,7 @@ pub(super) async fn exchange(
             return Err(at_status(status, FailureKind::Garbled, message));
         }
         received.extend_from_slice(&chunk);
+        body.received(chunk.len(), Instant::now());
     }
     // awc reports no error when the connection closes before the announced end.
     if announced.is_some_and(|announced| announced != received.len()) {

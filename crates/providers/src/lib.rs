@@ -1,6 +1,7 @@
 //! HTTP and WebSocket clients of ElevenLabs, 3CX and S3. They know ids and facts, no actors. They return results and
 //! write no log.
 
+pub mod body_progress;
 pub mod elevenlabs;
 pub mod redact;
 pub mod s3;

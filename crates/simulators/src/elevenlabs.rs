@@ -153,6 +153,11 @@ impl Simulator {
         self.shared.world().agent = Arc::new(agent);
     }
 
+    /// The open WebSockets stay open; nothing is read or sent any more.
+    pub fn freeze_sockets(&self) {
+        self.shared.world().sessions.freeze();
+    }
+
     /// Replaces the account, as `PUT /sim/account`.
     pub fn set_account(&self, account: Account) {
         self.shared.world().set_account(account, self.shared.voice_slots);

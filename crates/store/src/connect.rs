@@ -8,6 +8,8 @@ use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::StoreError;
+
 pub mod fault;
 mod tls;
 mod url;
@@ -117,6 +119,18 @@ pub async fn connect(
     // The user of the client sees how the connection ended; the task need not report it.
     let driver = tokio::spawn(async move { drop(connection.await) });
     Ok(Dedicated { client, driver })
+}
+
+/// An exchange with the database that has no time limit of its own. The server limits its statements, but a frozen
+/// server, or one behind a dead link, never says so.
+///
+/// # Errors
+/// [`StoreError::TooSlow`] after `limit`, or the error of the exchange.
+pub async fn within<T>(
+    limit: Duration,
+    exchange: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, exchange).await.unwrap_or(Err(StoreError::TooSlow))
 }
 
 /// The text of a database error, with advice where the cause is a certificate.

@@ -44,6 +44,19 @@ impl Cluster {
         tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
     }
 
+    /// Stops every process of the server where it stands (SIGSTOP), until the value is dropped: its connections stay
+    /// open, and nothing answers.
+    pub fn freeze(&self) -> Frozen {
+        let postmaster = std::fs::read_to_string(self.directory().join("data/postmaster.pid")).unwrap();
+        let postmaster: u32 = postmaster.lines().next().unwrap().trim().parse().unwrap();
+        let mut processes = vec![postmaster];
+        // The postmaster first: it must not start others meanwhile.
+        signal("STOP", &processes);
+        processes.extend(children_of(postmaster));
+        signal("STOP", &processes);
+        Frozen { processes }
+    }
+
     /// Its directory, with `data` in it.
     pub fn directory(&self) -> PathBuf {
         self.postgres.as_ref().unwrap().directory().to_owned()
@@ -52,4 +65,32 @@ impl Cluster {
     pub fn url(&self, database: &str) -> String {
         self.postgres.as_ref().unwrap().url(database)
     }
+}
+
+/// A server that does nothing.
+pub struct Frozen {
+    processes: Vec<u32>,
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("CONT", &self.processes);
+    }
+}
+
+fn signal(name: &str, processes: &[u32]) {
+    let ids = processes.iter().map(u32::to_string);
+    // A child may have ended meanwhile, so the outcome says nothing.
+    let _ = std::process::Command::new("kill").arg(format!("-{name}")).args(ids).output().unwrap();
+}
+
+fn children_of(parent: u32) -> Vec<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+        // The name of a process may hold spaces: what follows its last bracket does not.
+        let (_, fields) = stat.rsplit_once(')')?;
+        (fields.split_whitespace().nth(1)?.parse() == Ok(parent)).then_some(id)
+    });
+    processes.collect()
 }

@@ -7,6 +7,7 @@ use actix::{AsyncContext, Context, Handler, Message};
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{Call, CallId, Event, fold};
 use precall_store::StoreError;
+use precall_store::connect::within;
 use precall_store::events::event_log;
 use precall_store::recovery::call_context;
 use slog::{error, warn};
@@ -92,10 +93,10 @@ async fn read_call(
 
 /// Ends a call whose log cannot be read, so that other calls go on.
 async fn close(services: &CallServices, call: CallId) -> ReadResult {
-    let closed = async {
+    let closed = within(READ_TIMEOUT, async {
         let client = services.pool.get().await?;
         call_context::close_unreadable(&**client, call).await
-    };
+    });
     match closed.await {
         Ok(()) => ReadResult::Missing,
         Err(error) => {

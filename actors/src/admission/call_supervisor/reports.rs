@@ -1,10 +1,12 @@
 //! Reports of the provider: finds the call of each report, and stores reports without a known call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler, Message};
 use precall_call::{At, CallId, ConversationId, Event};
 use precall_providers::elevenlabs::{ConversationReport, Webhook, parse_webhook};
+use precall_store::connect::within;
 use precall_store::error::StoreError;
 use precall_store::events::rows::{KeptReport, RowWrite};
 use precall_store::recovery::{due_conversations, unmatched_reports};
@@ -19,6 +21,8 @@ use crate::durability::persistence::WriteRow;
 
 /// Most stored reports that can still match a call; older ones stay in the table for operators.
 const UNMATCHED_MAX: usize = 10_000;
+/// Time limit for reading stored reports.
+const READ_WITHIN: Duration = Duration::from_secs(5);
 
 /// A report was stored because no call has its conversation yet.
 #[derive(Message)]
@@ -139,8 +143,11 @@ async fn stored_bodies(
     services: &CallServices,
     conversation: &ConversationId,
 ) -> Result<Vec<serde_json::Value>, StoreError> {
-    let client = services.pool.get().await?;
-    unmatched_reports::of_conversation(&**client, conversation.as_str()).await
+    let read = within(READ_WITHIN, async {
+        let client = services.pool.get().await?;
+        unmatched_reports::of_conversation(&**client, conversation.as_str()).await
+    });
+    read.await
 }
 
 /// Asks whether one of our lines uses this agent.

@@ -1,4 +1,4 @@
-//! Metrics of conversations on the bridge: lost agents, silence, dropped audio.
+//! Metrics of legs and conversations on the bridge: lost agents, silence, dropped audio, dead streams.
 
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -24,6 +24,11 @@ struct TowardsLabel {
     to: &'static str,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StreamLabel {
+    stream: &'static str,
+}
+
 type Seconds = Counter<f64, AtomicU64>;
 
 /// Metrics of conversations on the bridge.
@@ -32,6 +37,7 @@ pub(crate) struct BridgeMetrics {
     lost: Family<LossLabel, Counter>,
     silence: Family<TurnLabel, Seconds>,
     dropped: Family<TowardsLabel, Seconds>,
+    silent: Family<StreamLabel, Counter>,
 }
 
 impl BridgeMetrics {
@@ -54,6 +60,16 @@ impl BridgeMetrics {
             Unit::Seconds,
             self.dropped.clone(),
         );
+        all.register_with_unit(
+            "silent",
+            "Audio streams of legs that were open but dead, and were opened again",
+            Unit::Other("streams".to_owned()),
+            self.silent.clone(),
+        );
+    }
+
+    pub(crate) fn silent_stream(&self, stream: &'static str) {
+        self.silent.get_or_create(&StreamLabel { stream }).inc();
     }
 
     /// Audio figures are sums over the call: only their increase counts.

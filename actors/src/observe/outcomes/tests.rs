@@ -49,7 +49,7 @@ fn work_is_degraded_by_the_rule() {
         ("fffsss", true),
         ("fffssss", false),
     ];
-    for area in [Area::Clone, Area::Handoff, Area::Greeting] {
+    for area in [Area::Clone, Area::Handoff, Area::Greeting, Area::LegAudio] {
         for (letters, degraded) in table {
             assert_eq!(is_degraded(&after(area, letters), at(60)), degraded, "{area:?} {letters}");
         }

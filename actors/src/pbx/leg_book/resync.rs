@@ -15,10 +15,10 @@ use super::{LegBook, LegOutput};
 #[derive(Debug)]
 pub(crate) struct Comparison {
     pub list: u64,
+    pub requested: At,
     pub tick: u64,
     /// Events that wait for the list: only on a new connection, where the known legs are not reliable. Later a slow
-    /// list
-    /// must not delay a caller: events are handled at once, and the legs that they change are not compared.
+    /// list must not delay a caller: events are handled at once, and the legs that they change are not compared.
     pub held: Option<Vec<(LegChange, At)>>,
     pub overflowed: bool,
 }
@@ -33,6 +33,7 @@ impl LegBook {
     ) {
         let Some(comparison) = self.comparing.take_if(|comparison| comparison.list == list) else { return };
         if let Some(legs) = legs {
+            self.last_list = Some(comparison.requested);
             self.compare(legs, comparison.tick, now, outputs);
             self.synced = true;
             let known = self.legs.iter().filter(|(_, leg)| leg.known.is_some());
@@ -64,8 +65,8 @@ impl LegBook {
         };
         let missing: Vec<ParticipantId> = self.legs.iter().filter(is_missing).map(|(id, _)| *id).collect();
         for participant in missing {
-            // After a restart the PBX may reuse the id at any moment.
-            if self.synced {
+            // After a restart the PBX may reuse the id at any moment, and without events nothing says when.
+            if self.synced && !self.unsure {
                 self.tombstones.add(participant, now);
             }
             self.remove(participant, now, outputs);

@@ -13,6 +13,8 @@ use proptest::{prop_assert_eq, prop_oneof, proptest};
 use super::{FetchResult, LegBook, LegInput, LegOutput};
 use crate::pbx::leg_events::PbxLegChange;
 
+mod unsure;
+
 const OURS: &str = "900";
 
 fn address(dn: &str, id: u64) -> LegAddress {
@@ -375,6 +377,8 @@ enum Step {
     Found(u64, bool),
     Gone(u64),
     Opened,
+    Unsure,
+    Sure,
     List(Vec<u64>),
     AskList,
     ListReceived(Vec<u64>),
@@ -388,6 +392,8 @@ fn step() -> impl Strategy<Value = Step> {
         (0..4_u64, any::<bool>()).prop_map(|(id, up)| Step::Found(id, up)),
         (0..4_u64).prop_map(Step::Gone),
         proptest::strategy::Just(Step::Opened),
+        proptest::strategy::Just(Step::Unsure),
+        proptest::strategy::Just(Step::Sure),
         ids().prop_map(Step::List),
         proptest::strategy::Just(Step::AskList),
         ids().prop_map(Step::ListReceived),
@@ -421,6 +427,8 @@ proptest! {
                     LegInput::Fetched { participant: ParticipantId(id), generation, found: FetchResult::Gone }
                 }
                 Step::Opened => LegInput::Opened,
+                Step::Unsure => LegInput::Unsure,
+                Step::Sure => LegInput::Sure,
                 Step::List(_) | Step::AskList => {
                     list += 1;
                     LegInput::ListRequested { list: list + 1000 }

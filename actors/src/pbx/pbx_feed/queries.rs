@@ -8,6 +8,7 @@ use precall_providers::threecx::error::ThreeCxError;
 use precall_providers::threecx::participant::Participant;
 use precall_providers::threecx::settings::Settings;
 
+use super::reconnect::is_refusal;
 use super::trouble;
 use crate::pbx::leg_book::FetchResult;
 
@@ -36,6 +37,14 @@ pub(crate) enum ListError {
 }
 
 impl ListError {
+    /// Whether only a changed setting changes the answer.
+    pub(crate) fn is_refusal(&self) -> bool {
+        match self {
+            Self::Request(error) => is_refusal(error.kind),
+            Self::NotListed => true,
+        }
+    }
+
     pub(crate) fn describe(&self, settings: &Settings) -> Option<String> {
         match self {
             Self::Request(error) => trouble::describe(error, settings),

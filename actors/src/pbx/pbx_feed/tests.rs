@@ -103,6 +103,9 @@ fn pace() -> FeedPace {
         socket: SocketTiming::default(),
         keeper: KeeperTiming { apart: Duration::from_millis(5), ..KeeperTiming::default() },
         reconnect: quick,
+        refused: quick,
+        unsure_every: Duration::from_secs(3600),
+        quiet_every: Duration::from_secs(3600),
         stable_after: Duration::ZERO,
         reconcile_every: Duration::from_secs(3600),
         hint_interval_min: Duration::from_millis(5),
@@ -214,14 +217,63 @@ fn pitfall_11_a_restarted_pbx_gives_the_same_id_to_another_call() {
 #[test]
 fn a_silent_socket_is_reopened() {
     run(async {
-        let socket =
-            SocketTiming { ping_every: Duration::from_millis(20), silence_max: Duration::from_millis(400) };
+        let socket = SocketTiming {
+            ping_every: Duration::from_millis(20),
+            doubt_after: Duration::from_millis(300),
+            silence_max: Duration::from_millis(400),
+        };
         let deaf = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Deaf);
         let mut scene = scene(FeedPace { socket, ..pace() }, &[], deaf).await;
         scene.expect(&["synced []"]).await;
         scene.pbx.set_legs(&[leg(5, "Connected", "")]);
-        scene.expect(&["seen 5 Connected ", "synced [5]"]).await;
-        assert!(scene.state.last_error().unwrap().1.contains("silent for 400 ms"));
+        scene.expect(&["seen 5 Connected ", "synced [5]", "synced [5]"]).await;
+        assert!(scene.state.last_error().unwrap().1.contains("open but silent for "));
+    });
+}
+
+#[test]
+fn a_silent_socket_is_replaced_by_lists_until_it_speaks_again() {
+    run(async {
+        let socket = SocketTiming {
+            ping_every: Duration::from_millis(20),
+            doubt_after: Duration::from_millis(100),
+            silence_max: Duration::from_secs(3600),
+        };
+        let quick = FeedPace { socket, unsure_every: Duration::from_millis(40), ..pace() };
+        let deaf = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Deaf);
+        let mut scene = scene(quick, &[], deaf).await;
+        scene.expect(&["synced []"]).await;
+        // No event tells of it.
+        scene.pbx.set_legs(&[leg(5, "Connected", "0171")]);
+        while scene.received.recv().await.unwrap() != "seen 5 Connected 0171" {}
+        assert!(!scene.state.is_open(), "health shows it");
+        assert!(scene.state.failing_since().is_some());
+        assert!(scene.state.last_error().unwrap().1.contains("open but silent"));
+        assert_eq!(scene.warnings("open but silent"), 1);
+        scene.pbx.set_legs(&[]);
+        while scene.received.recv().await.unwrap() != "gone 5" {}
+        // Something is received: from now on events are believed again, and one more list finds what was missed.
+        scene.pbx.set_legs(&[leg(6, "Ringing", "0172")]);
+        scene.pbx.raw(text_frame(0x8a, b"precall"));
+        while scene.received.recv().await.unwrap() != "seen 6 Ringing 0172" {}
+    });
+}
+
+#[test]
+fn while_the_socket_cannot_be_opened_lists_find_new_legs() {
+    run(async {
+        let quick = FeedPace { unsure_every: Duration::from_millis(40), ..pace() };
+        let mut scene = scene(quick, &[], |_| {}).await;
+        scene.expect(&["synced []"]).await;
+        for _ in 0..10_000 {
+            scene.pbx.script("GET /callcontrol/ws", Answer::Reply("503 No", String::new()));
+        }
+        scene.pbx.set_legs(&[leg(5, "Connected", "0171")]);
+        scene.pbx.cut_socket();
+        while scene.received.recv().await.unwrap() != "seen 5 Connected 0171" {}
+        scene.pbx.set_legs(&[]);
+        while scene.received.recv().await.unwrap() != "gone 5" {}
+        assert!(!scene.state.is_open());
     });
 }
 

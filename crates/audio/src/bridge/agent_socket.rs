@@ -1,8 +1,12 @@
-//! The agent's WebSocket: opens it, then carries messages both ways until either side closes it.
+//! The agent's WebSocket: opens it, then carries messages both ways until either side closes it or the agent's side is
+//! silent for too long.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use futures_util::{SinkExt, StreamExt};
+use bytes::Bytes;
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use precall_providers::tls_roots::TlsRoots;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
@@ -12,10 +16,14 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use crate::bridge::agent_order::SocketSetup;
 use crate::bridge::socket_state::{Opening, SocketEnd};
 use crate::leg::Leg;
-use crate::net::socket::{Address, Socket};
+use crate::net::liveness::{Liveness, Verdict};
+use crate::net::socket::{Address, HeardSocket};
 
 /// For TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// A connection that waited longer for its conversation is replaced: something in between may have forgotten it, and
+/// the caller would find out.
+const FRESH_FOR: Duration = Duration::from_secs(10);
 /// From the upgrade request to the provider's answer.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(5);
 /// From precall's first message to the provider's.
@@ -34,7 +42,13 @@ const READ_BUFFER: usize = 4 * 1024;
 /// Unsent messages in the library's own buffer.
 const WRITE_BUFFER_MAX: usize = 256 * 1024;
 
-type AgentSocket = WebSocketStream<Socket>;
+/// An open socket, and how long the other side has been silent.
+struct AgentSocket {
+    stream: WebSocketStream<HeardSocket>,
+    /// When bytes were last received.
+    heard: Rc<Cell<Instant>>,
+    liveness: Liveness,
+}
 
 /// Serves the session of one attempt on this leg until it ends. Passes what the agent sends to the leg.
 pub(crate) async fn serve(leg: &Leg, attempt: u8, trust: Option<&TlsRoots>) {
@@ -77,30 +91,105 @@ async fn begin(leg: &Leg, attempt: u8, setup: &SocketSetup, socket: &mut AgentSo
     }
 }
 
-/// Carries one message, whichever way it goes. Returns how the socket ended, if it did.
+/// Carries one message, whichever way it goes, or looks whether the other side lives. Returns how the socket ended, if
+/// it did.
 async fn carry(leg: &Leg, attempt: u8, setup: &SocketSetup, socket: &mut AgentSocket) -> Option<SocketEnd> {
+    let look_at = socket.look_at();
     tokio::select! {
         biased;
         message = setup.outbox.next() => {
             let Some(message) = message else {
-                let _late = timeout(CLOSE_WITHIN, close(socket)).await;
+                let _late = timeout(CLOSE_WITHIN, close(&mut socket.stream)).await;
                 return Some(SocketEnd::Broken("precall closed the session".to_owned()));
             };
-            match timeout(SEND_WITHIN, socket.send(Message::Text(message))).await {
-                Ok(Ok(())) => None,
-                // The agent's last messages are still unread: they say why it closed.
-                Ok(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_))) => None,
-                Ok(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
-                Err(_) => Some(SocketEnd::Broken("the agent takes no audio".to_owned())),
-            }
+            socket.send(leg, attempt, Message::Text(message)).await
         }
-        message = socket.next() => receive(leg, attempt, message),
+        // What was received counts before a deadline that passed while precall did not run.
+        message = socket.stream.next() => socket.receive(leg, attempt, message),
+        () = tokio::time::sleep_until(look_at.into()) => socket.look(leg, attempt).await,
+    }
+}
+
+impl AgentSocket {
+    /// When to look whether the other side lives.
+    fn look_at(&mut self) -> Instant {
+        let now = Instant::now();
+        self.liveness.heard(self.heard.get());
+        match self.liveness.verdict(now) {
+            Verdict::WaitUntil(at) => at,
+            Verdict::Ask | Verdict::Dead(_) => now,
+        }
+    }
+
+    /// Asks a silent peer whether it lives, and gives it up when it does not answer.
+    async fn look(&mut self, leg: &Leg, attempt: u8) -> Option<SocketEnd> {
+        let now = Instant::now();
+        self.liveness.heard(self.heard.get());
+        match self.liveness.verdict(now) {
+            Verdict::WaitUntil(_) => None,
+            Verdict::Ask => {
+                self.liveness.asked(now);
+                self.send(leg, attempt, Message::Ping(Bytes::new())).await
+            }
+            Verdict::Dead(silent) => Some(SocketEnd::Broken(format!(
+                "the agent's connection is open but silent (nothing received for {} s)",
+                silent.as_secs()
+            ))),
+        }
+    }
+
+    async fn send(&mut self, leg: &Leg, attempt: u8, message: Message) -> Option<SocketEnd> {
+        let now = Instant::now();
+        let mut until = now + SEND_WITHIN;
+        // Nothing is received while a full socket is waited for.
+        if let Some(dead_at) = self.liveness.dead_at() {
+            until = until.min(dead_at.max(now));
+        }
+        match tokio::time::timeout_at(until.into(), self.stream.send(message)).await {
+            Ok(Ok(())) => None,
+            // The agent's last messages are still unread: they say why it closed.
+            Ok(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_))) => None,
+            Ok(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
+            Err(_) => match self.stream.next().now_or_never() {
+                Some(message) => self.receive(leg, attempt, message),
+                None if until < now + SEND_WITHIN => Box::pin(self.look(leg, attempt)).await,
+                None => Some(SocketEnd::Broken("the agent takes no audio".to_owned())),
+            },
+        }
+    }
+
+    /// Passes a message to the leg. Returns how the socket ended, if it did.
+    fn receive(
+        &mut self,
+        leg: &Leg,
+        attempt: u8,
+        message: Option<Result<Message, Error>>,
+    ) -> Option<SocketEnd> {
+        match message {
+            Some(Ok(Message::Text(text))) => {
+                leg.agent_message(attempt, &text, Instant::now());
+                None
+            }
+            Some(Ok(Message::Close(Some(frame)))) => {
+                Some(SocketEnd::Closed(frame.code.into(), frame.reason.to_string()))
+            }
+            Some(Ok(Message::Close(None))) | None => {
+                Some(SocketEnd::Broken("it was closed without a code".to_owned()))
+            }
+            Some(Ok(Message::Pong(_))) => {
+                self.liveness.answered_ping();
+                None
+            }
+            // The library answers pings; the provider sends no other kinds.
+            Some(Ok(Message::Ping(_) | Message::Binary(_) | Message::Frame(_))) => None,
+            Some(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
+        }
     }
 }
 
 /// Closes, and reads until the other side has closed too. A connection dropped with unread data is reset, and the close
 /// frame may be lost with it.
-async fn close(socket: &mut AgentSocket) {
+async fn close(socket: &mut WebSocketStream<HeardSocket>) {
     let frame = CloseFrame { code: CloseCode::Normal, reason: Utf8Bytes::default() };
     if socket.close(Some(frame)).await.is_ok() {
         while let Some(Ok(_)) = socket.next().await {}
@@ -118,14 +207,21 @@ async fn open(setup: &SocketSetup, trust: Option<&TlsRoots>) -> Result<AgentSock
     let address = Address::from_url(url, trust)
         .ok_or_else(|| SocketEnd::Refused("the agent's address names no host".to_owned()))?;
     let broken = |error: &dyn std::fmt::Display| SocketEnd::Broken(error.to_string());
-    let socket = timeout(CONNECT_WITHIN, address.connect())
-        .await
-        .map_err(|_| SocketEnd::Broken("the agent's host does not answer".to_owned()))?
-        .map_err(|error| broken(&error))?;
+    let connect = async || {
+        timeout(CONNECT_WITHIN, address.connect())
+            .await
+            .map_err(|_| SocketEnd::Broken("the agent's host does not answer".to_owned()))?
+            .map_err(|error| broken(&error))
+    };
+    let mut socket = connect().await?;
+    let connected = Instant::now();
     tokio::select! {
         biased;
         () = setup.begin.notified() => {}
         () = setup.outbox.ended() => return Err(SocketEnd::Broken("precall closed the session".to_owned())),
+    }
+    if connected.elapsed() > FRESH_FOR {
+        socket = connect().await?;
     }
     let request = url.as_str().into_client_request().map_err(|error| refused(&error))?;
     let config = WebSocketConfig::default()
@@ -134,16 +230,19 @@ async fn open(setup: &SocketSetup, trust: Option<&TlsRoots>) -> Result<AgentSock
         .max_write_buffer_size(WRITE_BUFFER_MAX)
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX));
+    let (socket, heard) = HeardSocket::new(socket);
     let upgraded = timeout(UPGRADE_WITHIN, client_async_with_config(request, socket, Some(config))).await;
-    let (mut socket, _) = upgraded
+    let (mut stream, _) = upgraded
         .map_err(|_| SocketEnd::Broken("the agent's host did not answer the upgrade in time".to_owned()))?
         .map_err(|error| refused(&error))?;
-    let initiation = Message::Text(Utf8Bytes::from(setup.initiation.as_str()));
-    timeout(SEND_WITHIN, socket.send(initiation))
-        .await
-        .map_err(|_| SocketEnd::Broken("the agent takes no message".to_owned()))?
-        .map_err(|error| broken(&error))?;
-    Ok(socket)
+    // The ping shows early whether this server answers pings.
+    for first in [Message::Text(Utf8Bytes::from(setup.initiation.as_str())), Message::Ping(Bytes::new())] {
+        timeout(SEND_WITHIN, stream.send(first))
+            .await
+            .map_err(|_| SocketEnd::Broken("the agent takes no message".to_owned()))?
+            .map_err(|error| broken(&error))?;
+    }
+    Ok(AgentSocket { stream, heard, liveness: Liveness::new(Instant::now()) })
 }
 
 /// A 4xx status will not change, so it is a refusal. Any other error may pass.
@@ -157,24 +256,5 @@ fn refused(error: &Error) -> SocketEnd {
             SocketEnd::Refused("the agent's address cannot be used".to_owned())
         }
         other => SocketEnd::Broken(other.to_string()),
-    }
-}
-
-/// Passes a message to the leg. Returns how the socket ended, if it did.
-fn receive(leg: &Leg, attempt: u8, message: Option<Result<Message, Error>>) -> Option<SocketEnd> {
-    match message {
-        Some(Ok(Message::Text(text))) => {
-            leg.agent_message(attempt, &text, Instant::now());
-            None
-        }
-        Some(Ok(Message::Close(Some(frame)))) => {
-            Some(SocketEnd::Closed(frame.code.into(), frame.reason.to_string()))
-        }
-        Some(Ok(Message::Close(None))) | None => {
-            Some(SocketEnd::Broken("it was closed without a code".to_owned()))
-        }
-        // The library answers pings; the provider sends no other kinds.
-        Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Binary(_) | Message::Frame(_))) => None,
-        Some(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
     }
 }

@@ -1,9 +1,12 @@
 //! A TCP or TLS socket that carries audio.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use precall_providers::tls_roots::TlsRoots;
 use rustls::pki_types::ServerName;
@@ -13,9 +16,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use url::Url;
 
-/// Send buffer of the kernel, about a second of audio: a stalled peer is noticed once it is full. Linux doubles this
-/// size.
-const SEND_BUFFER: u32 = 16 * 1024;
+/// Send buffer of the kernel, about half a second of audio: a stalled peer is noticed once it is full. Linux doubles
+/// this size.
+const SEND_BUFFER: u32 = 8 * 1024;
 
 /// Host, port and TLS settings of a peer.
 #[derive(Clone)]
@@ -125,5 +128,52 @@ impl AsyncWrite for Socket {
             Self::Plain(tcp) => Pin::new(tcp).poll_shutdown(context),
             Self::Tls(tls) => Pin::new(tls).poll_shutdown(context),
         }
+    }
+}
+
+/// A socket that notes when bytes were last received, also those of an unfinished message.
+pub(crate) struct HeardSocket {
+    socket: Socket,
+    heard: Rc<Cell<Instant>>,
+}
+
+impl HeardSocket {
+    /// The socket, and when bytes were last received.
+    pub(crate) fn new(socket: Socket) -> (Self, Rc<Cell<Instant>>) {
+        let heard = Rc::new(Cell::new(Instant::now()));
+        (Self { socket, heard: Rc::clone(&heard) }, heard)
+    }
+}
+
+impl AsyncRead for HeardSocket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.heard.set(Instant::now());
+        }
+        read
+    }
+}
+
+impl AsyncWrite for HeardSocket {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
     }
 }

@@ -14,6 +14,9 @@ const REOPENING_WITHIN: Duration = Duration::from_secs(5);
 /// Only a stream that was open for this long restarts `REOPENING_WITHIN`. Otherwise a PBX that cuts every stream at
 /// once would be retried without end.
 const LIVED_WELL: Duration = Duration::from_secs(1);
+/// Two stalls of the stream to the caller within this time, and the audio is lost: the operating system of a frozen PBX
+/// still takes a new connection and a few seconds of audio, so a reopened stream proves nothing.
+const STALLED_AGAIN_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why one request for a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +33,11 @@ pub(crate) enum AttemptError {
     Unreachable,
     /// The stream was open for this long, then ended.
     Cut(Duration),
+    /// The stream to the caller was open for this long, then the PBX took no more audio.
+    Stalled(Duration),
+    /// The stream from the caller is open, and nothing was received for too long. Whether 3CX may be silent there is
+    /// not known, so this never ends the audio.
+    Silent,
 }
 
 impl AttemptError {
@@ -64,13 +72,24 @@ pub(crate) struct StreamRetry {
     wait: Duration,
     was_open: bool,
     token_refused: bool,
+    /// The stream stalled, and another one was not open for long since.
+    has_stalled: bool,
+    /// The last stream was silent.
+    was_silent: bool,
 }
 
 impl StreamRetry {
     /// For a stream that was never open. Allows one attempt even after `until`.
     #[must_use]
     pub(crate) fn opening(until: Instant) -> Self {
-        Self { until, wait: WAIT_MIN, was_open: false, token_refused: false }
+        Self {
+            until,
+            wait: WAIT_MIN,
+            was_open: false,
+            token_refused: false,
+            has_stalled: false,
+            was_silent: false,
+        }
     }
 
     /// Decides what to do after this error.
@@ -86,13 +105,21 @@ impl StreamRetry {
             }
             AttemptError::Cut(lived) => {
                 if !self.was_open || lived >= LIVED_WELL {
-                    *self = Self {
-                        until: now + REOPENING_WITHIN,
-                        wait: Duration::ZERO,
-                        was_open: true,
-                        token_refused: false,
-                    };
+                    self.reopen(now);
                 }
+                (StreamFailure::CutForGood, false)
+            }
+            AttemptError::Stalled(lived) if self.has_stalled && lived < STALLED_AGAIN_WITHIN => {
+                return RetryDecision::GiveUp(StreamFailure::CutForGood);
+            }
+            AttemptError::Stalled(_) => {
+                self.reopen(now);
+                self.has_stalled = true;
+                (StreamFailure::CutForGood, false)
+            }
+            AttemptError::Silent => {
+                self.reopen(now);
+                self.was_silent = true;
                 (StreamFailure::CutForGood, false)
             }
             AttemptError::NotReady => (StreamFailure::NotReady, false),
@@ -103,6 +130,9 @@ impl StreamRetry {
             }
         };
         self.token_refused = false;
+        if now >= self.until && self.was_silent {
+            self.until = now + REOPENING_WITHIN;
+        }
         if now >= self.until {
             let failure = if self.was_open { StreamFailure::CutForGood } else { failure };
             return RetryDecision::GiveUp(failure);
@@ -113,6 +143,16 @@ impl StreamRetry {
             return RetryDecision::RetryAfter(Duration::ZERO);
         }
         RetryDecision::RetryAfter(wait.min(self.until.saturating_duration_since(now)))
+    }
+
+    /// An open stream has ended: the time to open it again begins.
+    fn reopen(&mut self, now: Instant) {
+        *self = Self {
+            wait: Duration::ZERO,
+            was_open: true,
+            has_stalled: self.has_stalled,
+            ..Self::opening(now + REOPENING_WITHIN)
+        };
     }
 }
 

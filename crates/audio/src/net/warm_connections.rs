@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use slog::{Logger, info, warn};
 use tokio::sync::Notify;
@@ -14,12 +14,16 @@ use crate::net::connection::{AudioConnection, PbxEndpoint};
 /// once.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 /// Longest time between two attempts while the PBX cannot be reached.
-const RETRY_MAX: Duration = Duration::from_secs(30);
+const RETRY_MAX: Duration = Duration::from_secs(5);
+/// A spare connection is replaced after this time: a firewall in between may have forgotten an idle one, and a caller
+/// would find out.
+const SPARE_FOR: Duration = Duration::from_secs(60);
 
 /// A shard's spare connections.
 pub(crate) struct WarmConnections {
     endpoint: Arc<PbxEndpoint>,
-    spare: RefCell<Vec<AudioConnection>>,
+    /// With the time of their opening.
+    spare: RefCell<Vec<(AudioConnection, Instant)>>,
     wanted: usize,
     taken: Notify,
 }
@@ -33,8 +37,8 @@ impl WarmConnections {
     pub(crate) async fn take(&self) -> io::Result<AudioConnection> {
         let spare = loop {
             match self.spare.borrow_mut().pop() {
-                Some(connection) if connection.sender.is_closed() => {}
-                other => break other,
+                Some((connection, _)) if connection.sender.is_closed() => {}
+                other => break other.map(|(connection, _)| connection),
             }
         };
         self.taken.notify_one();
@@ -58,7 +62,7 @@ impl WarmConnections {
                             info!(log, "audio connection to the PBX works again");
                         }
                         retry = CHECK_EVERY;
-                        self.spare.borrow_mut().push(connection);
+                        self.spare.borrow_mut().push((connection, Instant::now()));
                     }
                     Err(error) => {
                         if retry == CHECK_EVERY {
@@ -75,10 +79,16 @@ impl WarmConnections {
         }
     }
 
-    /// Removes closed connections and returns how many are missing.
+    /// Drops all spare connections: one of the same age was dead.
+    pub(crate) fn forget(&self) {
+        self.spare.take();
+        self.taken.notify_one();
+    }
+
+    /// Removes closed and old connections and returns how many are missing.
     fn missing(&self) -> usize {
         let mut spare = self.spare.borrow_mut();
-        spare.retain(|connection| !connection.sender.is_closed());
+        spare.retain(|(connection, opened)| !connection.sender.is_closed() && opened.elapsed() < SPARE_FOR);
         self.wanted.saturating_sub(spare.len())
     }
 }

@@ -1,13 +1,14 @@
 //! Downloads a recording: completely or not at all, within bounds, and not from where a redirect has no business.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use awc::http::Version;
 use awc::http::header::{LOCATION, USER_AGENT};
 use awc::{Client, Connector};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use precall_providers::body_progress::BodyProgress;
 use url::{Host, Url};
 
 use super::decode::FILE_BYTES_MAX;
@@ -43,6 +44,9 @@ pub(super) enum DownloadError {
     /// The connection broke within the body.
     #[error("its download broke off")]
     BrokenOff,
+    /// The body stopped or trickled.
+    #[error("its download stopped before its end")]
+    Stopped,
     /// Larger than [`FILE_BYTES_MAX`].
     #[error("it is larger than 20 MiB")]
     TooLarge,
@@ -148,12 +152,16 @@ async fn fetch(client: &Client, url: &Url, address: Option<SocketAddr>) -> Resul
     let declared = response.headers().get("content-length").and_then(|length| length.to_str().ok());
     let declared: Option<usize> = declared.and_then(|length| length.trim().parse().ok());
     let mut received = BytesMut::new();
-    while let Some(chunk) = response.next().await {
+    let mut body = BodyProgress::new(Instant::now());
+    loop {
+        let next = tokio::time::timeout_at(body.deadline().into(), response.next());
+        let Some(chunk) = next.await.map_err(|_| DownloadError::Stopped)? else { break };
         let chunk = chunk.map_err(|_| DownloadError::BrokenOff)?;
         if received.len().saturating_add(chunk.len()) > limit {
             return Err(DownloadError::TooLarge);
         }
         received.extend_from_slice(&chunk);
+        body.received(chunk.len(), Instant::now());
     }
     // awc does not report a connection that closes within the body.
     if declared.is_some_and(|declared| declared != received.len()) {

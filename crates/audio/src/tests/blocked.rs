@@ -119,15 +119,22 @@ fn a_piece_stuck_in_the_socket_is_not_written_after_the_end() {
 }
 
 #[test]
-fn a_socket_that_takes_nothing_for_three_seconds_is_shut() {
+fn a_socket_that_takes_nothing_is_shut_and_its_stream_has_stalled() {
     let owner = Owner::new();
     let mut speech = Playout::new(owner.reports.clone(), Playlist::default(), LEAD);
     let upload = opened(&mut speech);
+    let _ = pull(&upload);
+    upload.on_flushed();
     let began = Instant::now();
-    speech.tick(began + 2_900 * MS, None);
+    speech.tick(began + 70 * MS, None);
+    let _ = pull(&upload);
+    speech.tick(began + 1_500 * MS, None);
     assert!(!upload.is_shut());
-    speech.tick(began + 3_100 * MS, None);
+    speech.tick(began + 1_600 * MS, None);
     assert!(upload.is_shut());
+    let end = speech.detach(StreamEnd::Stalled, began + 1_600 * MS, None);
+    assert!(matches!(end, AttemptError::Stalled(_)), "{end:?}");
+    owner.wait_for(&LegAudioEvent::Cut);
 }
 
 #[test]

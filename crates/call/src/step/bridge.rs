@@ -213,18 +213,18 @@ impl StepBuilder {
         }
     }
 
-    /// After a lost connection or a stall the agent is called again once. After a refusal it is not, except that a
-    /// setting which the agent does not allow is left out.
+    /// After a lost connection or a stall the agent is called again once, also when it was lost while a person was
+    /// called. After a refusal it is not, except that a setting which the agent does not allow is left out.
     pub(super) fn agent_lost(&mut self, number: u8, why: AgentLoss) {
+        let may_pass = match why {
+            AgentLoss::Lost | AgentLoss::Stalled => self.call.agent_loss.is_none(),
+            AgentLoss::OverrideRefused => true,
+            AgentLoss::Refused => false,
+        };
         match self.call.phase {
             Phase::Conversing(Conversing { attempt: with, .. })
                 if with.number == number && with.rung.bridges() =>
             {
-                let may_pass = match why {
-                    AgentLoss::Lost | AgentLoss::Stalled => self.call.agent_loss.is_none(),
-                    AgentLoss::OverrideRefused => true,
-                    AgentLoss::Refused => false,
-                };
                 if may_pass {
                     self.allow_retry(with.rung);
                 }
@@ -234,7 +234,13 @@ impl StepBuilder {
                 self.play_hold();
                 self.next_rung();
             }
-            Phase::HandingOff(_) => self.parked_agent_is_gone(number, why),
+            Phase::HandingOff(handoff) => {
+                let parked = handoff.parked.filter(|parked| parked.attempt.number == number);
+                if let (true, AgentLoss::Lost, Some(parked)) = (may_pass, why, parked) {
+                    self.allow_retry(parked.attempt.rung);
+                }
+                self.parked_agent_is_gone(number, why);
+            }
             Phase::Greeting(greeting) => {
                 let rung = greeting.early.filter(|early| early.attempt.number == number);
                 if let (AgentLoss::OverrideRefused, Some(early)) = (why, rung) {

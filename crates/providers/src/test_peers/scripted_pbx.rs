@@ -48,7 +48,7 @@ pub enum Answer {
     Close,
     /// No answer until the client leaves.
     Hang,
-    /// Accepts a WebSocket and sends nothing on it, not even pongs.
+    /// Accepts a WebSocket and reads nothing from it, so it sends no pongs.
     Deaf,
 }
 
@@ -236,8 +236,12 @@ impl ScriptedPbx {
                 }
                 Some(Answer::Deaf) => {
                     upgrade(&mut socket, &seen).await;
-                    self.socket_opened();
-                    std::future::pending::<()>().await;
+                    let mut orders = self.socket_opened();
+                    while let Some(Order::Send(bytes)) = orders.recv().await {
+                        if socket.write_all(&bytes).await.is_err() {
+                            return;
+                        }
+                    }
                     return;
                 }
                 None if is_upgrade && self.knows_token(&seen) => {

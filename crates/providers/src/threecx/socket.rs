@@ -1,4 +1,5 @@
-//! The PBX's event WebSocket. precall pings it, because a connection that a proxy dropped silently looks open.
+//! The PBX's event WebSocket. precall pings it, because a connection that a proxy dropped silently looks open. What is
+//! received says whether it lives: first it is doubtful, then dead.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use awc::http::header::AUTHORIZATION;
 use awc::ws::{Frame, Message};
 use bytes::{Bytes, BytesMut};
 use futures_util::{Sink, SinkExt, Stream, StreamExt, stream};
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use super::access_token::AccessToken;
 use super::bounded_codec::BoundedCodec;
@@ -20,18 +21,31 @@ use crate::http_exchange::{Execution, Failure, FailureKind, connect_error};
 /// An event has about 150 bytes, an attached leg about 700.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 
+/// A silent peer has this long to answer a ping: if precall itself was suspended, the peer was only unasked.
+const ANSWER_WITHIN: Duration = Duration::from_secs(2);
+/// After this many pings without a pong, a PBX whose events come does not answer pings.
+const PINGS_TO_KNOW: u32 = 3;
+/// Such a socket counts as dead only after this much silence. Closing it sooner would only cost events.
+const SILENCE_MAX_WITHOUT_PONGS: Duration = Duration::from_secs(60);
+
 /// Keep-alive of the socket.
 #[derive(Clone, Copy, Debug)]
 pub struct SocketTiming {
-    /// Interval of pings.
+    /// Interval of pings. Several fit into `doubt_after`, so a living socket is never doubtful.
     pub ping_every: Duration,
-    /// Time without any frame, pongs included, after which the socket counts as dead.
+    /// Time without any frame, pongs included, after which the socket is doubtful.
+    pub doubt_after: Duration,
+    /// The same after which it counts as dead.
     pub silence_max: Duration,
 }
 
 impl Default for SocketTiming {
     fn default() -> Self {
-        Self { ping_every: Duration::from_secs(5), silence_max: Duration::from_secs(15) }
+        Self {
+            ping_every: Duration::from_secs(1),
+            doubt_after: Duration::from_secs(3),
+            silence_max: Duration::from_secs(5),
+        }
     }
 }
 
@@ -40,6 +54,13 @@ impl Default for SocketTiming {
 pub enum SocketEvent {
     /// An event.
     Event(PbxEvent),
+    /// Nothing was received for `doubt_after`: events may be missing.
+    Doubtful {
+        /// False for a PBX whose events come and that never answered a ping: its silence says little.
+        answers_pings: bool,
+    },
+    /// Something was received on a doubtful socket.
+    Sure,
     /// The last item: why the socket closed. Contains no text of the PBX.
     Closed(String),
 }
@@ -115,7 +136,17 @@ fn refused(error: &WsClientError) -> ThreeCxError {
 struct EventReader<F> {
     framed: F,
     ping: Interval,
-    silence_max: Duration,
+    timing: SocketTiming,
+    /// When the last frame came.
+    heard: Instant,
+    /// The first ping since then.
+    pinged: Option<Instant>,
+    pings: u32,
+    has_ponged: bool,
+    has_told: bool,
+    is_doubtful: bool,
+    /// A frame that ended a doubt.
+    held: Option<Frame>,
     /// The fragments so far of a message in several frames.
     fragments: BytesMut,
 }
@@ -126,11 +157,23 @@ where
 {
     let mut ping = tokio::time::interval(timing.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let reader = EventReader { framed, ping, silence_max: timing.silence_max, fragments: BytesMut::new() };
+    let reader = EventReader {
+        framed,
+        ping,
+        timing,
+        heard: Instant::now(),
+        pinged: None,
+        pings: 0,
+        has_ponged: false,
+        has_told: false,
+        is_doubtful: false,
+        held: None,
+        fragments: BytesMut::new(),
+    };
     stream::unfold(Some(reader), |reader| async move {
         let mut reader = reader?;
         match reader.next().await {
-            Ok(event) => Some((SocketEvent::Event(event), Some(reader))),
+            Ok(event) => Some((event, Some(reader))),
             Err(why) => Some((SocketEvent::Closed(why), None)),
         }
     })
@@ -140,9 +183,22 @@ impl<F> EventReader<F>
 where
     F: Stream<Item = Result<Frame, WsProtocolError>> + Sink<Message> + Unpin,
 {
-    async fn next(&mut self) -> Result<PbxEvent, String> {
+    async fn next(&mut self) -> Result<SocketEvent, String> {
         loop {
-            let frame = self.frame().await?;
+            let frame = match self.held.take() {
+                Some(frame) => frame,
+                None => match self.frame().await? {
+                    None => {
+                        self.is_doubtful = true;
+                        return Ok(SocketEvent::Doubtful { answers_pings: !self.ignores_pings() });
+                    }
+                    Some(frame) if std::mem::take(&mut self.is_doubtful) => {
+                        self.held = Some(frame);
+                        return Ok(SocketEvent::Sure);
+                    }
+                    Some(frame) => frame,
+                },
+            };
             let message = match frame {
                 Frame::Text(message) | Frame::Binary(message) => message,
                 Frame::Continuation(item) => match self.fragment(item)? {
@@ -153,41 +209,69 @@ where
                     self.send(Message::Pong(payload)).await?;
                     continue;
                 }
-                Frame::Pong(_) => continue,
+                Frame::Pong(_) => {
+                    self.has_ponged = true;
+                    continue;
+                }
                 Frame::Close(reason) => {
                     let code = reason.map_or(1005, |reason| u16::from(reason.code));
                     return Err(format!("closed by the PBX (code {code})"));
                 }
             };
+            self.has_told = true;
             // Other messages are ignored: newer builds may send them.
             if let Some(event) = read_event(&message) {
-                return Ok(event);
+                return Ok(SocketEvent::Event(event));
             }
         }
     }
 
-    async fn frame(&mut self) -> Result<Frame, String> {
-        let deadline = tokio::time::sleep(self.silence_max);
-        tokio::pin!(deadline);
+    /// The next frame; none when the socket becomes doubtful first.
+    async fn frame(&mut self) -> Result<Option<Frame>, String> {
         loop {
+            let deadline =
+                if self.is_doubtful { self.dead_at() } else { self.heard + self.timing.doubt_after };
             tokio::select! {
                 // A received frame counts before a deadline that passed while this task did not run.
                 biased;
-                frame = self.framed.next() => return match frame {
-                    Some(Ok(frame)) => Ok(frame),
-                    Some(Err(error)) => Err(format!("broken: {}", protocol_error(&error))),
-                    None => Err("the connection ended".to_owned()),
-                },
-                () = &mut deadline => {
-                    return Err(format!("silent for {} ms", self.silence_max.as_millis()));
+                frame = self.framed.next() => {
+                    self.heard = Instant::now();
+                    self.pinged = None;
+                    return match frame {
+                        Some(Ok(frame)) => Ok(Some(frame)),
+                        Some(Err(error)) => Err(format!("broken: {}", protocol_error(&error))),
+                        None => Err("the connection ended".to_owned()),
+                    };
                 }
-                _ = self.ping.tick() => self.send(Message::Ping(Bytes::from_static(b"precall"))).await?,
+                _ = self.ping.tick() => {
+                    self.send(Message::Ping(Bytes::from_static(b"precall"))).await?;
+                    self.pinged.get_or_insert_with(Instant::now);
+                    self.pings = self.pings.saturating_add(1);
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    if !self.is_doubtful {
+                        return Ok(None);
+                    }
+                    return Err(format!("open but silent for {} ms", self.heard.elapsed().as_millis()));
+                }
             }
         }
     }
 
+    fn dead_at(&self) -> Instant {
+        let silence = if self.ignores_pings() { SILENCE_MAX_WITHOUT_PONGS } else { self.timing.silence_max };
+        let answered_by =
+            self.pinged.unwrap_or_else(Instant::now) + ANSWER_WITHIN.min(self.timing.silence_max);
+        (self.heard + silence).max(answered_by)
+    }
+
+    /// Whether this PBX sends events and answers no ping.
+    fn ignores_pings(&self) -> bool {
+        self.has_told && !self.has_ponged && self.pings >= PINGS_TO_KNOW
+    }
+
     async fn send(&mut self, message: Message) -> Result<(), String> {
-        match tokio::time::timeout(self.silence_max, self.framed.send(message)).await {
+        match tokio::time::timeout(self.timing.silence_max, self.framed.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err("the connection broke".to_owned()),
             Err(_) => Err("the connection accepts no data".to_owned()),

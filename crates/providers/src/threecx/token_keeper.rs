@@ -15,7 +15,7 @@ use super::token::{GrantedToken, TokenError};
 pub struct KeeperTiming {
     /// Shortest time between the start of two requests.
     pub apart: Duration,
-    /// First and longest wait after a failure.
+    /// First and longest wait after a failure. Short for as long as it takes: without a token no caller is greeted.
     pub retry: (Duration, Duration),
     /// First and longest wait after the PBX refused the secret: it blocks addresses that keep failing.
     pub retry_refused: (Duration, Duration),
@@ -27,7 +27,7 @@ impl Default for KeeperTiming {
     fn default() -> Self {
         Self {
             apart: Duration::from_secs(1),
-            retry: (Duration::from_millis(500), Duration::from_secs(30)),
+            retry: (Duration::from_millis(500), Duration::from_secs(2)),
             retry_refused: (Duration::from_secs(1), Duration::from_secs(300)),
             look_every: Duration::from_millis(100),
         }

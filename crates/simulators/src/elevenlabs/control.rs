@@ -6,6 +6,7 @@
 //! | `GET`, `PUT`, `DELETE /sim/faults` | see `faults` |
 //! | `GET /sim/voices`, `GET /sim/conversations` | voices that were not deleted, and all conversations |
 //! | `POST /sim/conversations/{id}/hangup` | the called person hangs up |
+//! | `POST /sim/sockets/freeze` | the open WebSockets stay open; nothing is read or sent any more |
 //! | `GET /sim/conversations/{id}` | one conversation; `socket` reports on its WebSocket |
 //! | `GET /sim/conversations/{id}/audio.wav` | the beginning of the audio that the agent heard |
 //! | `GET`, `PUT /sim/agent` | the agent: an object (`session::agent_settings`) or its script only (`session::act`) |
@@ -55,6 +56,7 @@ async fn serve(context: &Data<Context>, method: &str, path: &str, body: &Body) -
         ("POST", ["conversations", id, "hangup"]) => {
             Ok(Answer::ok(json!({"ok": lifecycle::hang_up(&context.shared, id)})))
         }
+        ("POST", ["sockets", "freeze"]) => Ok(done(|| context.world().sessions.freeze())),
         ("GET", ["conversations", id]) => conversation(&context.world(), id),
         ("GET", ["conversations", id, "audio.wav"]) => audio(&context.world(), id),
         ("GET", ["agent"]) => Ok(Answer::ok(json!(*context.world().agent))),
@@ -79,8 +81,8 @@ async fn serve(context: &Data<Context>, method: &str, path: &str, body: &Body) -
         (
             _,
             [
-                "requests" | "faults" | "voices" | "conversations" | "agent" | "account" | "webhooks"
-                | "inbound",
+                "requests" | "faults" | "voices" | "conversations" | "sockets" | "agent" | "account"
+                | "webhooks" | "inbound",
             ],
         ) => Err(Answer::plain(405, "Method Not Allowed")),
         _ => Err(Answer::plain(404, "Not Found")),

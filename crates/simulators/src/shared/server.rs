@@ -10,6 +10,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer};
 use bytes::Bytes;
 use futures_util::stream;
 use jiff::Timestamp;
+use tokio::net::TcpSocket;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::body;
@@ -17,6 +18,12 @@ use super::requests::Head;
 
 /// How long an idle connection is kept: longer than our clients keep theirs, so that none is closed under them.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Receive buffer of a server for audio, doubled by Linux: about two seconds. A server that stops to read is noticed
+/// only once it is full, and the system would let it grow to megabytes.
+const AUDIO_BUFFER: u32 = 16 * 1024;
 
 /// Whether small writes wait for each other (Nagle's algorithm).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +48,14 @@ pub(crate) fn start(
         // Otherwise a handler that waits is not dropped when its client leaves, and `hang` would outlive it.
         .h1_allow_half_closed(false)
         .shutdown_timeout(1);
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
     if small_writes == SmallWrites::AtOnce {
         server = server.tcp_nodelay(true);
+        socket.set_recv_buffer_size(AUDIO_BUFFER)?;
     }
-    let server = server.bind((Ipv4Addr::LOCALHOST, port))?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    let server = server.listen(socket.listen(BACKLOG)?.into_std()?)?;
     let address = server.addrs().first().copied().ok_or_else(|| io::Error::other("no address was bound"))?;
     let running = server.run();
     let handle = running.handle();

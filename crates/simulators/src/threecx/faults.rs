@@ -18,6 +18,7 @@
 //! | `streams` | `reset`: drops open streams, and later ones when their leg ends |
 //! //! | | `close_on_token`: a new token ends all streams |
 //! //! | | `stall`: GET streams send nothing while this fault is set |
+//! //! | | `deaf`: POST streams are not read while this fault is set |
 //! | `discard_first_ms` | callers do not hear this much of the first audio |
 //! | `events` | counted by `skip` and `times`. `missed_remove`: Removes are not sent |
 //! //! | | `upsert_after_remove`: one more Upsert follows the Remove |
@@ -59,6 +60,8 @@ pub enum StreamFault {
     CloseOnToken,
     /// The caller's sound does not come.
     Stall,
+    /// The audio for the caller is not read.
+    Deaf,
 }
 
 /// What happens to events.

@@ -15,12 +15,15 @@ use super::actions::controlled;
 use super::answer::Answer;
 use super::context::Context;
 use super::ending::Ending;
+use super::faults::StreamFault;
 use super::leg::{Control, OpenPost, Status};
 use super::options::SecondPost;
 use super::world::World;
 use crate::shared::requests::RequestNumber;
 use crate::shared::server::hang_up;
 
+/// How often a stream that is not read looks whether it may be read again.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long a client may keep sending after its leg is gone. The client is told at once.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -55,6 +58,7 @@ pub(super) async fn listen(
     check_framing(context, http.headers(), dn, id)?;
     let (mut stream, mut end) = open(context, request, dn, id)?;
     loop {
+        let is_deaf = context.world().faults.streams(StreamFault::Deaf);
         tokio::select! {
             biased;
             ending = &mut end => match ending {
@@ -65,7 +69,8 @@ pub(super) async fn listen(
                     return Ok(HttpResponse::Ok().force_close().finish());
                 }
             },
-            chunk = payload.next() => match chunk {
+            () = tokio::time::sleep(LOOK_EVERY), if is_deaf => {}
+            chunk = payload.next(), if !is_deaf => match chunk {
                 Some(Ok(piece)) => stream.take(&piece),
                 Some(Err(_)) | None => return Ok(HttpResponse::Ok().finish()),
             },

@@ -87,3 +87,44 @@ fn each_status_has_one_meaning() {
     assert_eq!(AttemptError::of_status(403), Some(AttemptError::Forbidden));
     assert_eq!(AttemptError::of_status(503), Some(AttemptError::Refused(503)));
 }
+
+#[test]
+fn a_stalled_stream_is_reopened_once_and_a_second_stall_soon_after_is_the_end() {
+    let now = Instant::now();
+    let again = RetryDecision::RetryAfter(Duration::ZERO);
+    let gone = RetryDecision::GiveUp(StreamFailure::CutForGood);
+    for (second_lived, decision) in [(6_000, gone), (29_999, gone), (30_000, again)] {
+        let mut retry = StreamRetry::opening(now);
+        assert_eq!(retry.after(AttemptError::Stalled(90_000 * MS), now), again);
+        let later = now + second_lived * MS;
+        assert_eq!(retry.after(AttemptError::Stalled(second_lived * MS), later), decision, "{second_lived}");
+    }
+    // A cut in between does not make a stalled PBX a well one.
+    let mut retry = StreamRetry::opening(now);
+    assert_eq!(retry.after(AttemptError::Stalled(90_000 * MS), now), again);
+    assert_eq!(retry.after(AttemptError::Cut(5_000 * MS), now + 5_000 * MS), again);
+    assert_eq!(retry.after(AttemptError::Stalled(5_000 * MS), now + 10_000 * MS), gone);
+}
+
+#[test]
+fn a_silent_stream_never_ends_the_audio_unless_the_pbx_refuses_it_for_good() {
+    let now = Instant::now();
+    let mut retry = StreamRetry::opening(now);
+    assert_eq!(retry.after(AttemptError::Silent, now), RetryDecision::RetryAfter(Duration::ZERO));
+    let mut later = now;
+    for _ in 0..100 {
+        match retry.after(AttemptError::Unreachable, later) {
+            RetryDecision::RetryAfter(wait) => later += wait.max(100 * MS),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(later > now + 3 * REOPENING_WITHIN);
+    assert_eq!(retry.after(AttemptError::Silent, later), RetryDecision::RetryAfter(Duration::ZERO));
+    assert_eq!(retry.after(AttemptError::Forbidden, later), RetryDecision::GiveUp(StreamFailure::Forbidden));
+    // A stream that spoke again and was cut counts as any other.
+    let mut retry = StreamRetry::opening(now);
+    retry.after(AttemptError::Silent, now);
+    retry.after(AttemptError::Cut(2_000 * MS), now);
+    let (_, failure) = attempts(&mut retry, now, AttemptError::NotReady);
+    assert_eq!(failure, StreamFailure::CutForGood);
+}

@@ -101,3 +101,16 @@ fn another_port_of_the_host_is_another_service() {
     assert_eq!(redirect(&from, "../c"), Ok(url("https://example.com/c")));
     assert_eq!(redirect(&from, "//other.example/c"), Ok(url("https://other.example/c")));
 }
+
+#[actix::test]
+async fn a_download_that_stops_is_given_up() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: Url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    actix::spawn(async move {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\nsome").await;
+        // Until the client leaves.
+        while connection.read_u8().await.is_ok() {}
+    });
+    assert_eq!(download(&client(), &address).await, Err(DownloadError::Stopped));
+}

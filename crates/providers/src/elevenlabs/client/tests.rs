@@ -74,6 +74,26 @@ fn half_a_response_is_maybe() {
 }
 
 #[test]
+fn a_body_that_stops_or_trickles_is_given_up_long_before_the_deadline() {
+    run(async {
+        for drips in [false, true] {
+            let peer = server(move |mut socket| async move {
+                let _ = read_request(&mut socket).await;
+                let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n{").await;
+                while drips && socket.write_all(b" ").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                let _ = socket.read_u8().await; // Until the client leaves.
+            });
+            let error = dial(&peer.await, LONG).await;
+            check(&error, Kind::Timeout, Execution::Maybe);
+            assert_eq!(error.status, Some(200));
+            assert!(error.to_string().contains("stopped before its end"), "{error}");
+        }
+    });
+}
+
+#[test]
 fn one_deadline_covers_silence_and_a_dripping_body() {
     run(async {
         let silent = server(|mut socket| async move {

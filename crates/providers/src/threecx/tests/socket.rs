@@ -15,8 +15,11 @@ use crate::threecx::event::{LegChange, PbxEvent};
 use crate::threecx::socket::{SocketEvent, SocketTiming};
 
 const LONG: Duration = Duration::from_secs(20);
-const QUICK: SocketTiming =
-    SocketTiming { ping_every: Duration::from_millis(50), silence_max: Duration::from_millis(400) };
+const QUICK: SocketTiming = SocketTiming {
+    ping_every: Duration::from_millis(50),
+    doubt_after: Duration::from_millis(200),
+    silence_max: Duration::from_millis(400),
+};
 
 async fn client(pbx: &ScriptedPbx) -> (ThreeCx, TokenPublisher) {
     let (tokens, desk) = pbx.token_channel();
@@ -30,7 +33,7 @@ async fn next(events: &mut Pin<&mut impl Stream<Item = SocketEvent>>) -> SocketE
 fn closed(events: SocketEvent) -> String {
     match events {
         SocketEvent::Closed(why) => why,
-        SocketEvent::Event(event) => panic!("{event:?}"),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -78,7 +81,9 @@ fn a_silent_socket_is_closed_unless_it_answers_pings() {
         pbx.script("GET /callcontrol/ws", Answer::Deaf);
         let mut events = pin!(client.open_socket(QUICK).await.unwrap().events);
         let began = Instant::now();
-        assert_eq!(closed(next(&mut events).await), "silent for 400 ms");
+        assert_eq!(next(&mut events).await, SocketEvent::Doubtful { answers_pings: true });
+        assert!(began.elapsed() >= Duration::from_millis(190));
+        assert!(closed(next(&mut events).await).starts_with("open but silent for "));
         assert!(began.elapsed() >= Duration::from_millis(390));
 
         // Answered pings keep the socket open: no close within three times the allowed silence.
@@ -87,6 +92,41 @@ fn a_silent_socket_is_closed_unless_it_answers_pings() {
         assert!(idle.is_err(), "{idle:?}");
         pbx.upsert(42);
         assert!(matches!(next(&mut events).await, SocketEvent::Event(_)));
+    });
+}
+
+#[test]
+fn a_doubtful_socket_is_sure_again_when_anything_is_received() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx).await;
+        pbx.script("GET /callcontrol/ws", Answer::Deaf);
+        let patient = SocketTiming { silence_max: LONG, ..QUICK };
+        let mut events = pin!(client.open_socket(patient).await.unwrap().events);
+        for what in [text_frame(0x8a, b"precall"), text_frame(0x81, b"hello"), text_frame(0x89, b"ping")] {
+            assert_eq!(next(&mut events).await, SocketEvent::Doubtful { answers_pings: true });
+            pbx.raw(what);
+            assert_eq!(next(&mut events).await, SocketEvent::Sure);
+        }
+        assert_eq!(next(&mut events).await, SocketEvent::Doubtful { answers_pings: true });
+        pbx.upsert(42);
+        assert_eq!(next(&mut events).await, SocketEvent::Sure);
+        assert!(matches!(next(&mut events).await, SocketEvent::Event(_)), "the event itself is not lost");
+    });
+}
+
+#[test]
+fn the_silence_of_a_pbx_that_sends_events_and_answers_no_ping_says_little() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx).await;
+        pbx.script("GET /callcontrol/ws", Answer::Deaf);
+        let mut events = pin!(client.open_socket(QUICK).await.unwrap().events);
+        pbx.upsert(42);
+        assert!(matches!(next(&mut events).await, SocketEvent::Event(_)));
+        assert_eq!(next(&mut events).await, SocketEvent::Doubtful { answers_pings: false });
+        let more = tokio::time::timeout(QUICK.silence_max * 3, events.next()).await;
+        assert!(more.is_err(), "it stays open: {more:?}");
     });
 }
 

@@ -80,6 +80,8 @@ pub(in crate::elevenlabs) struct AgentSession {
     pub(super) ending: Option<Ending>,
     /// Whether the conversation's record lacks the newest changes.
     pub(super) is_news: bool,
+    /// Its connection stays open, and nothing is read or sent.
+    pub(super) is_frozen: bool,
 }
 
 impl AgentSession {
@@ -89,6 +91,7 @@ impl AgentSession {
         Self {
             ear: Ear::new(about.agent.user_input_audio_format, about.kept_at_most, opened),
             pings: Pings::new(every, opened),
+            is_frozen: about.agent.frozen,
             about,
             initiation: None,
             began: None,

@@ -12,6 +12,7 @@
 //! | `concurrency_limit` | `call_limits.agent_concurrency_limit` as shown; it is not enforced |
 //! | `pace` | how audio is sent, unless a step says otherwise |
 //! | `text_only` | conversations without audio, unless the client's override says otherwise |
+//! | `frozen` | its WebSockets open, and from then on read and send nothing, not even a pong |
 //! | `never_speaks` | it connects, sends pings, and does nothing of its script |
 //! | `queue` | `{wait_ms, status_every_ms, hold_audio}`: WebSockets wait first, see `queue`; null: they do not |
 //! | `report` | analysis, cost and result of the call in reports: see `report_script` |
@@ -97,6 +98,7 @@ pub struct Agent {
     pub pace: Pace,
     pub text_only: bool,
     pub never_speaks: bool,
+    pub frozen: bool,
     pub queue: Option<Queue>,
     pub report: Arc<ReportScript>,
     pub client_events: Vec<String>,
@@ -132,6 +134,7 @@ impl Default for Agent {
             pace: Pace::default(),
             text_only: false,
             never_speaks: false,
+            frozen: false,
             queue: None,
             report: Arc::default(),
             // The provider's defaults, and what the bridge needs (facts page, section 4).

@@ -14,7 +14,7 @@ pub(super) fn pass_on(context: &Data<Context>, number: u64) {
     let now = Instant::now();
     let mut world = context.world();
     let World { sessions, conversations, .. } = &mut *world;
-    let Some(session) = sessions.get_mut(number) else { return };
+    let Some(session) = sessions.get_mut(number).filter(|session| !session.is_frozen) else { return };
     while session.has_outgoing() && context.connections.is_ready(number) {
         if let Some(outgoing) = session.next_outgoing(now) {
             context.connections.give(number, outgoing);

@@ -42,6 +42,13 @@ impl Sessions {
         self.by_number.insert(number, AgentSession::new(about));
     }
 
+    /// Freezes the conversations that go on.
+    pub fn freeze(&mut self) {
+        for session in self.by_number.values_mut().filter(|session| !session.is_over()) {
+            session.is_frozen = true;
+        }
+    }
+
     /// All of them, oldest first.
     pub fn all(&self) -> impl Iterator<Item = &AgentSession> {
         self.by_number.values()

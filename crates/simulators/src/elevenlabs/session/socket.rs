@@ -121,6 +121,12 @@ async fn listen(
     mut over: oneshot::Receiver<()>,
 ) {
     loop {
+        let is_frozen = context.world().sessions.get(number).is_some_and(|session| session.is_frozen);
+        if is_frozen {
+            // Nothing is read any more; the connection is dropped with the simulator.
+            let _dropped = over.await;
+            return;
+        }
         let message = tokio::select! {
             biased;
             _dropped = &mut over => break,

@@ -31,7 +31,9 @@ async fn run(context: Data<Context>) {
             {
                 let mut world = context.world();
                 let World { sessions, voices, .. } = &mut *world;
-                let Some(session) = sessions.get_mut(number) else { continue };
+                let Some(session) = sessions.get_mut(number).filter(|session| !session.is_frozen) else {
+                    continue;
+                };
                 session.tick(voices, now);
                 if session.abandoned_at(PATIENCE).is_some_and(|at| now >= at) {
                     context.connections.close(number);

@@ -54,9 +54,9 @@ const HARMLESS: [&str; 17] = [
     "fallback_application_name",
 ];
 
-/// precall notices a dead peer after about a minute, not after the kernel's two hours. Seconds.
-const KEEPALIVES: &str = "keepalives_idle=30 keepalives_interval=10 keepalives_retries=3";
-const UNACKNOWLEDGED: Duration = Duration::from_secs(30);
+/// precall notices a dead link after about ten seconds, not after the kernel's two hours. Seconds.
+const KEEPALIVES: &str = "keepalives_idle=5 keepalives_interval=2 keepalives_retries=3";
+const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
 
 /// A URL while its options are read.
 struct Reader {
