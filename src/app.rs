@@ -18,6 +18,7 @@ use precall_base::phone_number::Region;
 use precall_providers::s3::S3Settings;
 use precall_store::connect::DatabaseUrl;
 use precall_store::spool::handle::SpoolHandle;
+use precall_store::spool::room;
 use slog::{Logger, info, warn};
 
 use crate::config::{Config, DatabaseSource, Environment, Storage};
@@ -157,20 +158,29 @@ async fn database(
     }
 }
 
-/// The spool for database outages. In development, precall also runs without one.
+/// The spool for database outages. What the disk refuses now it may take later: precall starts all the same. A wrong
+/// setting ends the start; in development, precall also runs without a spool.
 async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, AppError> {
     let (root, max_bytes) = (config.retention.spool_dir.clone(), config.retention.spool_max_bytes);
-    let directory = root.clone();
-    let made = tokio::task::spawn_blocking(move || SpoolHandle::fresh(&directory, max_bytes)).await;
-    match made.map_err(|_| AppError::Interrupted)? {
-        Ok(handle) => Ok(Some(SpoolSettings { root, max_bytes, handle })),
-        Err(reason) if config.environment == Environment::Development => {
-            warn!(log, "SPOOL_DIR cannot be written: calls are refused during a database outage";
-                "directory" => %root.display(), "error" => %reason);
-            Ok(None)
+    let handle = SpoolHandle::new(&root, max_bytes);
+    let (spool, directory) = (handle.clone(), root.clone());
+    let made = tokio::task::spawn_blocking(move || {
+        spool.make().map_err(|error| (room::may_pass(&error), room::fault(&directory, &error, max_bytes)))
+    });
+    let problem = match made.await.map_err(|_| AppError::Interrupted)? {
+        Ok(()) => None,
+        Err((true, reason)) => {
+            warn!(log, "the spool cannot be written yet, precall starts without it"; "error" => &reason);
+            Some(reason)
         }
-        Err(reason) => Err(AppError::Spool { directory: root.display().to_string(), reason }),
-    }
+        Err((false, reason)) if config.environment == Environment::Development => {
+            warn!(log, "SPOOL_DIR cannot be written: calls are refused during a database outage";
+                "error" => reason);
+            return Ok(None);
+        }
+        Err((false, reason)) => return Err(AppError::Spool(reason)),
+    };
+    Ok(Some(SpoolSettings { root, max_bytes, handle, problem }))
 }
 
 /// The store of samples, used by clone jobs and by the API.

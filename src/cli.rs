@@ -15,11 +15,13 @@ mod live_call;
 mod migrate;
 #[cfg(not(feature = "simulators"))]
 mod no_simulators;
+mod quarantine;
 mod restore;
 mod serve;
 mod sign;
 #[cfg(feature = "simulators")]
 mod simulate;
+mod spool_look;
 mod verify;
 mod voices;
 
@@ -81,8 +83,14 @@ enum Command {
     NotInThisBuild(no_simulators::Command),
     /// Apply missing migrations to the database.
     Migrate,
-    /// Check the database: event logs have no gaps, derived rows match them, no duplicates.
+    /// Check the database: event logs have no gaps, derived rows match them, no duplicates. Also look at what waits
+    /// in SPOOL_DIR for a database, and whether this one lacks acknowledged events.
     Verify,
+    /// List what was kept out of its log, or write it there where the log takes it.
+    Quarantine {
+        #[command(subcommand)]
+        command: quarantine::Command,
+    },
     /// Repeat erasures after the database was restored from a backup.
     Restore(restore::Arguments),
     /// Ask everything that a call needs, and say what to change. With --live-call: make one real call.
@@ -129,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::NotInThisBuild(command) => no_simulators::run(&command),
         Command::Migrate => in_system(migrate::run()),
         Command::Verify => in_system(verify::run()),
+        Command::Quarantine { command } => in_system(quarantine::run(command)),
         Command::Restore(arguments) => in_system(restore::run(arguments)),
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
         Command::Check(arguments) => in_system(check::run(arguments.options(), arguments.as_json())),
@@ -160,13 +169,19 @@ fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
     }
 }
 
-/// Connects to the database in `DATABASE_URL`. Without it the command ends, and prints `embedded`.
-async fn external_database(name: &str, embedded: &str) -> Result<connect::Dedicated, Exit> {
+/// The address in `DATABASE_URL`. Without it the command ends, and prints `embedded`.
+fn external_url(embedded: &str) -> Result<Box<connect::DatabaseUrl>, Exit> {
     let database = environment().and_then(|set| Config::database_from_map(&set)).map_err(|e| unusable(&e))?;
     let DatabaseSource::External(url) = database.source else {
         eprintln!("precall: {embedded}");
         return Err(Exit::Unusable);
     };
+    Ok(url)
+}
+
+/// Connects to the database in `DATABASE_URL`.
+async fn external_database(name: &str, embedded: &str) -> Result<connect::Dedicated, Exit> {
+    let url = external_url(embedded)?;
     connect::connect(&url, name, connect::Limits::default()).await.map_err(|error| {
         let fault = Fault::of_connect(&error);
         eprintln!("precall: {}", fault.words);

@@ -46,6 +46,7 @@ mod webhook;
 mod writable_paths;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use general::General;
 use problem::Problems;
@@ -209,6 +210,14 @@ impl Config {
     /// One error that lists the wrong variables of that section.
     pub fn database_from_map(set: &BTreeMap<String, String>) -> Result<Database, ConfigError> {
         one_section(set, Section::Database, Database::read)
+    }
+
+    /// `SPOOL_DIR` alone, for a look at what waits there.
+    ///
+    /// # Errors
+    /// One error that lists the wrong variables of that section.
+    pub fn spool_dir_from_map(set: &BTreeMap<String, String>) -> Result<PathBuf, ConfigError> {
+        Ok(one_section(set, Section::Retention, Retention::read)?.spool_dir)
     }
 
     /// The listener alone, for a health check.

@@ -53,14 +53,9 @@ pub enum AppError {
     /// `S3_ENDPOINT` is not a URL.
     #[error("S3_ENDPOINT cannot be read: {0}")]
     BucketUrl(url::ParseError),
-    /// The spool cannot be written, so a database outage would lose events.
-    #[error("SPOOL_DIR: {directory} cannot be written: {reason}; set a directory that this user may write")]
-    Spool {
-        /// Its value.
-        directory: String,
-        /// The system's error.
-        reason: io::Error,
-    },
+    /// The spool cannot be made, so a database outage would lose events. Says what to change.
+    #[error("SPOOL_DIR: {0}")]
+    Spool(String),
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),

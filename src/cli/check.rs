@@ -15,6 +15,7 @@ mod options;
 mod paths;
 mod prompts;
 mod signed_url;
+mod spool;
 mod threecx;
 mod voices;
 mod webhooks;
@@ -47,6 +48,7 @@ const PROBES: &[Probe] = &[
     Probe { subject: "configuration", look: |world| async { configuration(world.config) }.boxed_local() },
     Probe { subject: "database", look: |world| database::look(world).boxed_local() },
     Probe { subject: "files", look: |world| async { paths::look(world.config) }.boxed_local() },
+    Probe { subject: "spool", look: |world| spool::look(world).boxed_local() },
     Probe { subject: "voice samples", look: |world| callers::samples(world).boxed_local() },
     Probe { subject: "callers", look: |world| async { callers::consents(world) }.boxed_local() },
     Probe { subject: "prompts", look: |world| prompts::look(world).boxed_local() },

@@ -171,7 +171,7 @@ fn files_left(world: &World) -> Vec<String> {
     let files =
         directories.filter(|path| path.is_dir()).flat_map(|directory| std::fs::read_dir(directory).unwrap());
     let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
-    names.filter(|name| name != "lock").collect()
+    names.filter(|name| name != "lock" && name != "database").collect()
 }
 
 #[actix::test]

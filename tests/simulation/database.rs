@@ -38,6 +38,8 @@ pub struct Database {
     pub lease: Option<LeaseRow>,
     /// When each waiting process last looked.
     pub seats: BTreeMap<u64, i64>,
+    /// The spools that the acting start has taken over, with the generation for which that holds.
+    pub adopted: BTreeMap<usize, u64>,
     pub logs: BTreeMap<Uuid, Logged>,
     pub early_ends: BTreeSet<u64>,
     /// Calls that were written late from their first event: only their dead process knew them.

@@ -93,6 +93,11 @@ pub(crate) enum Happening {
     TakeOver {
         to: To,
     },
+    /// Imports more of a spool that was taken over.
+    ImportRest {
+        to: To,
+        place: usize,
+    },
     Look {
         to: To,
     },

@@ -14,6 +14,7 @@ mod disk;
 mod engine;
 mod happening;
 mod laws;
+mod left_spools;
 mod persistence;
 mod processes;
 mod provider;
@@ -95,6 +96,7 @@ fn planted_bugs_are_found() {
         Planted::SpoolForgotten,
         Planted::LeaseWithoutDatabase,
         Planted::DialFromSpool,
+        Planted::ContinuedTooEarly,
     ];
     for bug in planted {
         let mut seeds = 0..1_000;

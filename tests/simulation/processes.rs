@@ -1,6 +1,5 @@
 //! Processes: starting, taking over, checking the leadership, stopping.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use precall_actors::admission::call_registry::{CallLiveness, CallRegistry};
@@ -8,13 +7,10 @@ use precall_actors::durability::lease::{Company, LastProcess, SHORT, Turn};
 use precall_base::moment::Moment;
 use precall_call::{At, CallId, Event, LegSeen, Request};
 use precall_store::leader::lease::{LastLeader, LeaseRow, Renewal};
-use precall_store::spool::Spool;
-use precall_store::spool::batch;
 use uuid::Uuid;
 
-use crate::database::Refusal;
 use crate::disk::Disk;
-use crate::engine::{Engine, Live, SPOOL_MAX};
+use crate::engine::{Engine, Live};
 use crate::happening::{Happening, To};
 use crate::sayings::sighting;
 use crate::world::{Directory, LOOK_EVERY, MS, Planted, SECOND, World};
@@ -76,8 +72,17 @@ impl World {
         }
         self.database.seats.remove(&to.epoch);
         self.database.lock = Some(to.epoch);
-        self.bring_in(to.slot);
-        self.database.generation += 1;
+        engine.registry = CallRegistry::default();
+        let takes_over = match self.planted {
+            Planted::Nothing => self.random.per_mille(500),
+            planted => planted == Planted::ContinuedTooEarly,
+        };
+        if takes_over {
+            self.claim_with_spools(to, engine);
+        } else {
+            self.bring_in(to.slot);
+            self.database.generation += 1;
+        }
         engine.generation = Some(self.database.generation);
         engine.lease.claimed(now);
         self.database.lease = Some(LeaseRow {
@@ -96,37 +101,7 @@ impl World {
         self.after(15 * SECOND, Happening::Collect { to });
     }
 
-    /// Writes the spools that dead processes left on this host.
-    pub(crate) fn bring_in(&mut self, slot: usize) {
-        if self.planted == Planted::SpoolForgotten {
-            return;
-        }
-        for directory in &mut self.directories {
-            if directory.holder.is_some() || (!self.one_host && directory.slot != slot) {
-                continue;
-            }
-            let mut spool = Spool::open(directory.disk.clone(), SPOOL_MAX).unwrap();
-            while let Some(together) = batch::peek(&mut spool, 0).unwrap() {
-                assert!(together.passed_over.is_empty(), "{:?}", together.passed_over);
-                match self.database.write(&together.batch, together.generation) {
-                    Ok(()) => spool.take_out(together.frames).unwrap(),
-                    Err(Refusal::Away) => return,
-                    Err(Refusal::Superseded) => {
-                        let (mut skip, mut own) = (0, BTreeSet::new());
-                        while let Some(late) = batch::peek(&mut spool, skip).unwrap() {
-                            self.database.write_late(&late.batch, &mut own);
-                            skip += late.frames;
-                        }
-                        spool.take_out(skip).unwrap();
-                    }
-                }
-            }
-            assert_eq!(directory.disk.damaged(), 0, "a torn tail is no damage");
-        }
-    }
-
     pub(crate) fn load(&mut self, to: To, engine: &mut Engine) {
-        engine.registry = CallRegistry::default();
         for (id, logged) in &self.database.logs {
             let call = CallId(id.as_u128());
             let offered = logged.call.instants.offered;

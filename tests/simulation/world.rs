@@ -40,6 +40,8 @@ pub enum Planted {
     LeaseWithoutDatabase,
     /// A leader with a standby dials although the intent is only in its spool.
     DialFromSpool,
+    /// Logs are continued before what their calls have in a spool that was taken over.
+    ContinuedTooEarly,
 }
 
 /// A spool directory and its holder.
@@ -247,6 +249,7 @@ impl World {
             | Happening::Delete { to, .. }
             | Happening::Sweep { to }
             | Happening::TakeOver { to }
+            | Happening::ImportRest { to, .. }
             | Happening::Look { to }
             | Happening::Renewed { to, .. }
             | Happening::Collect { to } => Some(*to),
@@ -383,6 +386,7 @@ impl World {
             Happening::Renewed { renewal, sent, company, .. } => {
                 engine.lease.renewed(renewal, sent, company);
             }
+            Happening::ImportRest { place, .. } => self.import_rest(to, engine, place),
             Happening::Look { .. } => return self.look(to, engine),
             Happening::Collect { .. } => self.collect(to, engine),
             _ => unreachable!("unreachable: meant for no process"),

@@ -5,6 +5,7 @@
 //! While neither accepts events, nothing is acknowledged, and admission refuses new calls
 //! ([`PersistenceState::can_keep`]).
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use actix::{
     WrapFuture,
 };
 use deadpool_postgres::Pool;
+use precall_base::clock;
 use precall_store::error::StoreError;
 use precall_store::events::refused::write_apart;
 use precall_store::events::rows::{Batch, Entry, RowWrite};
@@ -35,8 +37,11 @@ const DIRECT_TIMEOUT: Duration = Duration::from_secs(1);
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// How often precall checks whether a failing spool works again.
+/// How often precall looks at the disk of the spool, and whether a failing spool works again.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often precall writes beside the spool how far events are acknowledged.
+const MARK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Entries of one call or clone job, written together.
 #[derive(Message)]
@@ -86,6 +91,8 @@ pub struct PersistenceActor {
     held: Option<Vec<Unit<Option<Acknowledgement>>>>,
     /// Receives whether everything before [`Close`] is in the database.
     closed: Option<oneshot::Sender<bool>>,
+    /// The last position whose mark is beside the spool.
+    marked: i64,
     log: Logger,
 }
 
@@ -103,7 +110,7 @@ impl PersistenceActor {
     #[must_use]
     pub fn new(pool: Pool, spool: Option<SpoolHandle>, state: Arc<PersistenceState>, log: Logger) -> Self {
         let write_path = WritePath::default();
-        Self { pool, spool, state, write_path, is_draining: false, held: None, closed: None, log }
+        Self { pool, spool, state, write_path, is_draining: false, held: None, closed: None, marked: 0, log }
     }
 
     fn append(&mut self, batch: Batch, ack: Option<Acknowledgement>, ctx: &mut Context<Self>) {
@@ -183,19 +190,40 @@ impl PersistenceActor {
         }));
     }
 
-    /// Checks whether a failing spool can be written again, even if it is not needed.
-    fn probe(&self, ctx: &mut Context<Self>) {
-        let Some(spool) = &self.spool else { return };
-        if self.state.spool().health() != SpoolHealth::Failing {
-            return;
+    /// Writes beside the spool how far events are acknowledged, if that has changed. Nothing waits for it.
+    fn mark(&mut self) -> impl Future<Output = ()> + 'static {
+        let (spool, now) = (self.spool.clone(), clock::now());
+        let position = *self.state.positions().borrow();
+        let acting = match self.state.leadership().now() {
+            EngineRole::Acting(generation) if position > self.marked => Some(generation),
+            _ => None,
+        };
+        self.marked = self.marked.max(position);
+        async move {
+            if let (Some(spool), Some(generation)) = (spool, acting) {
+                spool.mark(generation, position, now).await;
+            }
         }
+    }
+
+    /// Looks at the disk of the spool, even if it is not needed: its room, and whether a failing one works again.
+    fn look_at_disk(&self, ctx: &mut Context<Self>) {
+        let Some(spool) = &self.spool else { return };
         let (spool, state, log) = (spool.clone(), Arc::clone(&self.state), self.log.clone());
-        let probed = async move {
-            if spool.probe().await.is_ok() && state.spool().set_failing(false) {
-                info!(log, "the spool works again");
+        let looked = async move {
+            state.spool().set_room(spool.room().await);
+            if state.spool().health() != SpoolHealth::Failing {
+                return;
+            }
+            match spool.probe().await {
+                Ok(()) if state.spool().set_failing(false) => info!(log, "the spool works again"),
+                Ok(()) => {}
+                Err(error) => {
+                    state.spool_failed(&spool.fault(error.into()).await);
+                }
             }
         };
-        ctx.spawn(probed.into_actor(self));
+        ctx.spawn(looked.into_actor(self));
     }
 }
 
@@ -225,7 +253,10 @@ impl WriteTask {
             WriteStep::Write(batch) => {
                 let within = if self.spool.is_some() { DIRECT_TIMEOUT } else { DRAIN_TIMEOUT };
                 let generation = self.acting().await;
-                if self.write(&batch, generation, within).await {
+                let begun = clock::now();
+                let is_written = self.write(&batch, generation, within).await;
+                self.state.pace().live_write(clock::now().since(begun));
+                if is_written {
                     return StepResult::Durable;
                 }
                 if self.spool.is_none() {
@@ -236,16 +267,18 @@ impl WriteTask {
             WriteStep::Spool(batch) => {
                 let Some(spool) = &self.spool else { return StepResult::NotSpooled(0) };
                 let generation = self.acting().await;
-                let error = match to_frame(&batch, generation) {
-                    Ok(frame) => spool.append(frame).await.err().map(|error| error.to_string()),
-                    Err(error) => Some(error.to_string()),
+                let appended = match to_frame(&batch, generation) {
+                    Ok(frame) => spool.append(frame).await,
+                    Err(error) => Err(io::Error::other(error).into()),
                 };
                 let waiting = spool.waiting().await;
                 self.state.spool().set_waiting(waiting);
-                let is_news = self.state.spool().set_failing(error.is_some());
-                let Some(error) = error else { return StepResult::Durable };
-                if is_news {
-                    self.state.set_spool_error(&error);
+                let Err(error) = appended else {
+                    self.state.spool().set_failing(false);
+                    return StepResult::Durable;
+                };
+                let error = spool.fault(error).await;
+                if self.state.spool_failed(&error) {
                     error!(self.log, "the spool cannot be written, no event is acknowledged"; "error" => error);
                 }
                 tokio::time::sleep(BACKOFF_MAX / 4).await;
@@ -365,7 +398,12 @@ impl Actor for PersistenceActor {
         let in_hand = self.write_path.in_hand();
         self.start_step(in_hand, ctx);
         self.drain(ctx);
-        ctx.run_interval(PROBE_INTERVAL, |actor, ctx| actor.probe(ctx));
+        self.look_at_disk(ctx);
+        ctx.run_interval(PROBE_INTERVAL, |actor, ctx| actor.look_at_disk(ctx));
+        ctx.run_interval(MARK_INTERVAL, |actor, ctx| {
+            let marked = actor.mark();
+            ctx.spawn(marked.into_actor(actor));
+        });
     }
 }
 
@@ -425,15 +463,19 @@ impl Handler<Open> for PersistenceActor {
     }
 }
 
-/// Asks whether everything appended is durable.
+/// Asks whether everything appended is durable. If so, the mark beside the spool says so before the answer.
 #[derive(Message)]
 #[rtype(result = "bool")]
 pub(crate) struct IsIdle;
 
 impl Handler<IsIdle> for PersistenceActor {
-    type Result = bool;
+    type Result = ResponseFuture<bool>;
 
-    fn handle(&mut self, _: IsIdle, _: &mut Context<Self>) -> bool {
-        self.write_path.is_idle()
+    fn handle(&mut self, _: IsIdle, _: &mut Context<Self>) -> Self::Result {
+        let (is_idle, marked) = (self.write_path.is_idle(), self.mark());
+        Box::pin(async move {
+            marked.await;
+            is_idle
+        })
     }
 }

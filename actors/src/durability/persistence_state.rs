@@ -1,5 +1,6 @@
 //! State of persistence for admission and health. Shared, because both read it without a mailbox.
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,6 +8,8 @@ use std::time::Duration;
 use precall_base::clock;
 use precall_call::At;
 use precall_store::spool::handle::Waiting;
+use precall_store::spool::room::{self, Room};
+use precall_store::spool_pace::Pace;
 use tokio::sync::watch;
 
 use crate::durability::batcher::QUEUE_MAX;
@@ -32,6 +35,7 @@ pub struct PersistenceState {
     /// What else the database has that it should not have, or lacks.
     problems: Mutex<Vec<(At, String)>>,
     spool: SpoolState,
+    pace: Pace,
     leadership: Leadership,
     troubles: Mutex<Troubles>,
 }
@@ -56,6 +60,14 @@ pub struct SpoolState {
     is_failing: AtomicBool,
     frames: AtomicUsize,
     bytes: AtomicU64,
+    /// The room on its disk, and since when it is too little; none before the first look.
+    room: Mutex<Option<(Room, Option<At>)>>,
+    /// Directories under `SPOOL_DIR` that are not imported.
+    staying: Mutex<Vec<PathBuf>>,
+    /// Why they are not, and since when.
+    foreign: Mutex<Vec<(At, String)>>,
+    /// Acknowledged events that this database lacks, and since when that is known.
+    missing: Mutex<Vec<(At, String)>>,
 }
 
 /// Health of the spool.
@@ -81,6 +93,7 @@ impl SpoolState {
             None => SpoolHealth::None,
             Some(_) if self.is_failing.load(Ordering::Relaxed) => SpoolHealth::Failing,
             Some(max) if self.bytes() > max / 8 * 7 => SpoolHealth::Full,
+            Some(max) if self.is_in_use() && self.is_disk_full(max) => SpoolHealth::Full,
             Some(_) if self.is_in_use() => SpoolHealth::Waiting,
             Some(_) => SpoolHealth::Empty,
         }
@@ -108,6 +121,67 @@ impl SpoolState {
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         self.max
+    }
+
+    fn is_disk_full(&self, max: u64) -> bool {
+        self.held_room().is_some_and(|(room, _)| room::is_full(room, self.bytes(), max))
+    }
+
+    /// Free bytes on its disk, if known.
+    #[must_use]
+    pub fn free(&self) -> Option<u64> {
+        self.held_room().map(|(room, _)| room.bytes)
+    }
+
+    pub(crate) fn set_room(&self, room: Option<Room>) {
+        let mut held = self.held_room();
+        *held = room.map(|room| {
+            let is_short = self.max.is_some_and(|max| room::shortage(room, self.bytes(), max).is_some());
+            let since = held.and_then(|(_, since)| since).or_else(|| Some(clock::now()));
+            (room, since.filter(|_| is_short))
+        });
+    }
+
+    /// What will go wrong when the spool is needed, and what waits there for another database.
+    #[must_use]
+    pub(crate) fn problems(&self) -> Vec<(At, String)> {
+        let short = || {
+            let (room, since) = (*self.held_room())?;
+            Some((since?, room::shortage(room, self.bytes(), self.max?)?))
+        };
+        let missing = self.held_missing().clone();
+        missing.into_iter().chain(short()).chain(self.held_foreign().clone()).collect()
+    }
+
+    /// Returns whether they changed.
+    pub(crate) fn set_missing(&self, found: &[String]) -> bool {
+        replace_dated(&mut self.held_missing(), found)
+    }
+
+    /// Whether other directories than before stay under `SPOOL_DIR` as they are.
+    pub(crate) fn stay_anew<'a>(&self, directories: impl Iterator<Item = &'a Path>) -> bool {
+        let found: Vec<PathBuf> = directories.map(Path::to_owned).collect();
+        let mut held = self.staying.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_news = *held != found;
+        *held = found;
+        is_news
+    }
+
+    /// Why they stay.
+    pub(crate) fn set_foreign(&self, found: &[String]) {
+        replace_dated(&mut self.held_foreign(), found);
+    }
+
+    fn held_room(&self) -> MutexGuard<'_, Option<(Room, Option<At>)>> {
+        self.room.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_missing(&self) -> MutexGuard<'_, Vec<(At, String)>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn held_foreign(&self) -> MutexGuard<'_, Vec<(At, String)>> {
+        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn set_waiting(&self, waiting: Waiting) {
@@ -151,7 +225,12 @@ impl PersistenceState {
                 is_failing: AtomicBool::new(false),
                 frames: AtomicUsize::new(0),
                 bytes: AtomicU64::new(0),
+                room: Mutex::default(),
+                staying: Mutex::default(),
+                foreign: Mutex::default(),
+                missing: Mutex::default(),
             },
+            pace: Pace::default(),
             leadership: Leadership::new(alone),
             troubles: Mutex::default(),
         }
@@ -190,9 +269,20 @@ impl PersistenceState {
         self.lock_troubles().database = Some((clock::now(), words.to_owned()));
     }
 
-    /// Keeps the words of a failed write into the spool.
-    pub(crate) fn set_spool_error(&self, words: &str) {
-        self.lock_troubles().spool = Some((clock::now(), words.to_owned()));
+    /// The spool cannot be written, in these words. Returns whether it could until now.
+    pub(crate) fn spool_failed(&self, words: &str) -> bool {
+        let is_news = self.spool.set_failing(true);
+        let mut troubles = self.lock_troubles();
+        let since = troubles.spool.as_ref().filter(|_| !is_news).map_or_else(clock::now, |(since, _)| *since);
+        troubles.spool = Some((since, words.to_owned()));
+        is_news
+    }
+
+    /// The same failure in newer words.
+    pub(crate) fn reword_database_error(&self, words: &str) {
+        if let Some((_, known)) = &mut self.lock_troubles().database {
+            words.clone_into(known);
+        }
     }
 
     fn lock_troubles(&self) -> MutexGuard<'_, Troubles> {
@@ -263,6 +353,12 @@ impl PersistenceState {
         &self.spool
     }
 
+    /// How long live writes take: the import of a left-behind spool gives way to them.
+    #[must_use]
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
     /// Whether PostgreSQL answered since the start.
     #[must_use]
     pub fn reached(&self) -> bool {
@@ -317,17 +413,7 @@ impl PersistenceState {
 
     /// Returns whether they changed.
     pub(crate) fn set_problems(&self, problems: &[String]) -> bool {
-        let mut held = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news =
-            held.len() != problems.len() || held.iter().zip(problems).any(|((_, old), new)| old != new);
-        if is_news {
-            let now = clock::now();
-            let since =
-                |words: &String| held.iter().find(|(_, old)| old == words).map_or(now, |(since, _)| *since);
-            let dated = problems.iter().map(|words| (since(words), words.clone())).collect();
-            *held = dated;
-        }
-        is_news
+        replace_dated(&mut self.problems.lock().unwrap_or_else(PoisonError::into_inner), problems)
     }
 
     fn held_obstacle(&self) -> MutexGuard<'_, Option<(At, String)>> {
@@ -391,6 +477,18 @@ impl PersistenceState {
             });
         }
     }
+}
+
+/// Problems that stay keep their time. Returns whether they changed.
+fn replace_dated(held: &mut Vec<(At, String)>, problems: &[String]) -> bool {
+    let is_news = held.len() != problems.len() || held.iter().zip(problems).any(|((_, old), new)| old != new);
+    if is_news {
+        let now = clock::now();
+        let since =
+            |words: &String| held.iter().find(|(_, old)| old == words).map_or(now, |(since, _)| *since);
+        *held = problems.iter().map(|words| (since(words), words.clone())).collect();
+    }
+    is_news
 }
 
 #[cfg(test)]

@@ -143,6 +143,7 @@ impl Recovery {
             // Loading may take longer than a lease.
             never = self.keep_lease(lock) => match never {},
         };
+        self.settle_lease(lock).await;
         if let Some(mark) = mark {
             mark.remove_ended();
         }

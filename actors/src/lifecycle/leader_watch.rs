@@ -69,6 +69,14 @@ impl Recovery {
         }
     }
 
+    /// Learns whether a standby is there, and lets the row say so, before the first call: two looks.
+    pub(super) async fn settle_lease(&self, lock: &mut Option<EngineLock>) {
+        let watch = self.database_watch();
+        for _ in 0..2 {
+            self.look(lock, &watch).await;
+        }
+    }
+
     /// Renews the lease while the previous state is loaded.
     pub(super) async fn keep_lease(&self, lock: &mut Option<EngineLock>) -> Infallible {
         let watch = self.database_watch();
@@ -99,6 +107,8 @@ impl Recovery {
                     state.set_database_error(&away);
                     warn!(log, "the database does not answer"; "error" => &away);
                 }
+                // A session that has just ended says less than the next connection.
+                state.reword_database_error(&away);
                 return AWAY_CHECK_EVERY;
             }
             Look::Superseded => {
@@ -130,12 +140,7 @@ impl Recovery {
         let Some(held) = lock.as_ref() else { return self.without_lock(generation).await };
         // The lease counts from before the request: how long the answer takes does not matter.
         let (renewal, sent) = (leadership.renewal(), clock::moment());
-        let renewed = held.renew(generation, renewal).await;
-        if renewed.is_err() && held.is_gone() {
-            // A new connection says why.
-            drop(self.services.pool.get().await?);
-        }
-        if let Some(has_standby) = renewed? {
+        if let Some(has_standby) = held.renew(generation, renewal).await? {
             let company = if has_standby { Company::Standby } else { Company::Alone };
             leadership.renewed(renewal, sent, company);
             return Ok(Look::Leads);

@@ -19,10 +19,12 @@ use precall_store::error::StoreError;
 use precall_store::events::event_log;
 use precall_store::growth::partitions;
 use precall_store::leader::{engine_lock, generation, live_calls};
+use precall_store::reads::log_end;
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
-use precall_store::spool_recovery::LeftError;
+use precall_store::spool::handle::SpoolHandle;
+use precall_store::spool_recovery::{LeftError, LeftSpools};
 use precall_store::voices::{CachedVoice, UnfinishedClone};
-use precall_store::{lines, spool_recovery, voices};
+use precall_store::{lines, voices};
 use slog::{error, info, warn};
 use tokio::sync::mpsc;
 use tokio_postgres::GenericClient;
@@ -116,6 +118,8 @@ pub(crate) struct Recovery {
     pub(crate) last_acted: Option<LastActed>,
     pub(crate) live_calls: LiveCalls,
     pub(crate) refusal: Arc<StartRefusal>,
+    /// The spool of this start.
+    pub(crate) spool: Option<SpoolHandle>,
     /// How long data is kept.
     pub(crate) retention: Retention,
 }
@@ -169,7 +173,21 @@ impl Recovery {
     /// start.
     pub(super) async fn import_spool(&self) -> Result<(), StoreError> {
         let Some(root) = &self.spool_root else { return Ok(()) };
-        match spool_recovery::bring_in(root, &self.services.pool, &self.services.log).await {
+        let (pool, log) = (&self.services.pool, &self.services.log);
+        let state = &self.services.persistence_state;
+        let imported = async {
+            let left = LeftSpools::find(root, pool, log).await?;
+            // A standby looks twice a second, and must not read a large directory each time.
+            if state.spool().stay_anew(left.staying()) {
+                let problems = left.problems().await;
+                state.spool().set_foreign(&problems);
+                for problem in problems {
+                    warn!(log, "a spool directory stays as it is"; "problem" => problem);
+                }
+            }
+            left.import_rest(pool, state.pace(), log).await
+        };
+        match imported.await {
             Ok(0) => Ok(()),
             Ok(entries) => {
                 info!(self.services.log, "spooled events of an earlier start imported"; "entries" => entries);
@@ -181,6 +199,28 @@ impl Recovery {
                 Ok(())
             }
         }
+    }
+
+    /// Compares the database with what was acknowledged here. A restored backup lacks some of it.
+    async fn look_for_missing(
+        &self,
+        spool: &SpoolHandle,
+        client: &impl GenericClient,
+    ) -> Result<(), StoreError> {
+        let Some(end) = log_end::end(client).await? else { return Ok(()) };
+        let log = &self.services.log;
+        match spool.keep_missing(end).await {
+            Ok(missing) => {
+                let words: Vec<String> = missing.iter().map(ToString::to_string).collect();
+                if self.services.persistence_state.spool().set_missing(&words) {
+                    for words in words {
+                        error!(log, "the database lacks acknowledged events"; "problem" => words);
+                    }
+                }
+            }
+            Err(error) => warn!(log, "could not read how far events were acknowledged"; "error" => %error),
+        }
+        Ok(())
     }
 
     pub(crate) async fn reload(&self, supervisor: &Addr<CallSupervisor>) {
@@ -209,6 +249,11 @@ impl Recovery {
         let sent = clock::moment();
         let database = engine_lock::claim(&**client, generation, SHORT, process).await?;
         self.services.persistence_state.leadership().claimed(sent);
+        // Before this process acts: the first frame is written after that.
+        if let Some(spool) = &self.spool {
+            spool.belong_to(database).await;
+            self.look_for_missing(spool, &**client).await?;
+        }
         self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
         let pbx = self.pbx.as_ref().map(|pbx| pbx.client.place());
         live_calls::set_pbx(&**client, pbx.as_deref()).await?;

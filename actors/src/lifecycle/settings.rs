@@ -91,6 +91,8 @@ pub struct SpoolSettings {
     pub max_bytes: u64,
     /// The spool of this start.
     pub handle: SpoolHandle,
+    /// Why its directory could not be made yet, and what to change.
+    pub problem: Option<String>,
 }
 
 /// Settings of the routes with a live leg.

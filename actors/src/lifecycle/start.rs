@@ -101,9 +101,13 @@ impl Engine {
         };
         let spool_max = settings.spool.as_ref().map(|spool| spool.max_bytes);
         let state = Arc::new(PersistenceState::new(spool_max, settings.outage_max));
+        if let Some(problem) = settings.spool.as_ref().and_then(|spool| spool.problem.as_ref()) {
+            state.spool_failed(problem);
+        }
+        let spool = settings.spool.as_ref().map(|spool| spool.handle.clone());
         let persistence = {
             let (pool, state, log) = (settings.writing_pool, Arc::clone(&state), settings.log.clone());
-            let spool = settings.spool.as_ref().map(|spool| spool.handle.clone());
+            let spool = spool.clone();
             start_in_place(&writing.handle(), move |_| PersistenceActor::new(pool, spool, state, log))
         };
         let spool_root = settings.spool.map(|spool| spool.root);
@@ -190,6 +194,7 @@ impl Engine {
             refusal: Arc::clone(&refusal),
             last_acted: spool_root.as_deref().map(LastActed::in_folder),
             spool_root,
+            spool,
             retention: settings.retention,
         };
         let (default_lines, _) = Lines::new(recovery.default_line.clone(), &[], recovery.region);

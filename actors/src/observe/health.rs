@@ -57,6 +57,8 @@ pub struct Health {
     pub spooled_bytes: u64,
     /// Most bytes in the spool; none without one.
     pub spool_max_bytes: Option<u64>,
+    /// Free bytes on the disk of the spool, if known.
+    pub spool_free_bytes: Option<u64>,
     /// Whether a new call can be stored.
     pub can_keep: bool,
     /// Events that are not durable yet.

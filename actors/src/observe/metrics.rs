@@ -432,6 +432,7 @@ impl Metrics {
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
         self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
         self.growth.spool(health.spooled_bytes, health.spool_max_bytes, clock::now());
+        self.growth.spool_free(health.spool_free_bytes);
         self.account.show(&health.capacity, clock::now());
         self.budgets.show(&health.budgets);
         let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);

@@ -17,6 +17,8 @@ pub(crate) struct States<'a> {
     pub(crate) obstacle: Option<(At, String)>,
     /// What is not as needed at the database, and since when.
     pub(crate) database: Vec<(At, String)>,
+    /// What the spool will lack when it is needed, and what it holds for another database.
+    pub(crate) spool: Vec<(At, String)>,
     /// Events and reports that PostgreSQL refused, and that are kept.
     pub(crate) quarantined: i64,
     /// The clock and the open files of the host, and since when.
@@ -37,7 +39,8 @@ pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> 
     // The obstacle says more than the failed contact that it follows from.
     let database = states.obstacle.or(troubles.database).into_iter().chain(states.database);
     problems.extend(database.map(|(since, words)| state("storage", since, &format!("database: {words}"))));
-    problems.extend(troubles.spool.map(|(since, words)| state("storage", since, &format!("spool: {words}"))));
+    let spool = troubles.spool.into_iter().chain(states.spool);
+    problems.extend(spool.map(|(since, words)| state("storage", since, &format!("spool: {words}"))));
     let last = troubles.quarantined.unwrap_or(now);
     problems.extend(quarantined(states.quarantined).map(|words| state("storage", last, &words)));
     problems.extend(states.host.iter().map(|(since, words)| state("host", *since, words)));

@@ -1,7 +1,11 @@
 //! The event log: its JSON, its rows, and the one transaction that writes a batch.
 
+mod derived;
 pub mod event_json;
 pub mod event_log;
+pub(crate) mod import;
+pub mod quarantine;
+pub(crate) mod raw;
 pub mod refused;
 pub mod rows;
 mod storable;

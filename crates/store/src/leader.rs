@@ -1,5 +1,6 @@
 //! Which process acts on this database: the advisory lock, the lease and the generation row.
 
+pub mod adoption;
 pub mod engine_lock;
 pub mod generation;
 pub mod lease;

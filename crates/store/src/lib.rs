@@ -16,6 +16,7 @@ pub mod growth;
 pub mod leader;
 pub mod recovery;
 pub mod spool;
+pub mod spool_pace;
 pub mod spool_recovery;
 pub mod verify;
 

@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod events;
 pub mod failures;
+pub mod log_end;
 pub mod mapped_callers;
 pub(crate) mod read_only;
 pub mod server_clock;

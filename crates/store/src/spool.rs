@@ -11,9 +11,11 @@
 //!
 //! Pure: no clock, no I/O, no actor.
 
+pub mod acknowledged;
 pub mod batch;
 pub mod disk;
 pub mod handle;
+pub mod room;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io;
@@ -62,7 +64,7 @@ pub trait Segments {
 #[derive(Debug, thiserror::Error)]
 pub enum AppendError {
     /// The spool has reached its limit.
-    #[error("the spool is full: {bytes} bytes of {max}")]
+    #[error("SPOOL_MAX_MB is used up ({bytes} bytes of {max}): repair the database, or raise SPOOL_MAX_MB")]
     Full {
         /// Bytes in the spool.
         bytes: u64,
@@ -70,7 +72,7 @@ pub enum AppendError {
         max: u64,
     },
     /// The disk refused the write.
-    #[error("the spool cannot be written: {0}")]
+    #[error(transparent)]
     Disk(#[from] io::Error),
 }
 

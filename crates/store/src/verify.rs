@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use precall_call::{At, Call, Event, Fact, FoldError, NoVoice, Purpose, Voice, facts, fold, open, step};
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, IsolationLevel, Portal, Row, Transaction};
 use uuid::Uuid;
 
@@ -88,7 +89,9 @@ const RULES: &[(&str, &str)] = &[
     ),
 ];
 
-const LOGS: &str = "select call, seq, at, event from call_events order by call, seq";
+// All calls, or this one.
+const LOGS: &str =
+    "select call, seq, at, event from call_events where $1::uuid is null or call = $1 order by call, seq";
 
 // Reads each row with the counts of its derived rows.
 const ROWS: &str = "
@@ -99,7 +102,7 @@ const ROWS: &str = "
         (select count(*) from clone_transfer_events r where r.call = l.id),
         (select coalesce(string_agg(c.purpose || ' ' || c.ordinal || ' ' || c.dial || ' ' || c.outcome, ', '
             order by c.purpose, c.ordinal), '') from conversations c where c.call = l.id)
-    from call_log l where l.last_seq > 0 order by l.id";
+    from call_log l where l.last_seq > 0 and ($1::uuid is null or l.id = $1) order by l.id";
 
 const COUNTS: &str = "
     select (select count(*) from call_events where event ->> 'kind' = 'offered'),
@@ -183,10 +186,23 @@ pub async fn verify(client: &mut Client) -> Result<Verified, StoreError> {
             format!("{} offered, {} live, {} released", verified.offered, verified.live, verified.released);
         verified.breach("offered calls are live or released", "", detail);
     }
-    play_back(&transaction, &mut verified).await?;
+    play_back(&transaction, None, &mut verified).await?;
     consents::verify_consents(&transaction, &mut verified).await?;
     transaction.rollback().await?;
     Ok(verified)
+}
+
+/// What is wrong with the log of one call and the rows that derive from it, as this transaction sees them.
+///
+/// # Errors
+/// When a query fails.
+pub(crate) async fn breach_of_call(
+    transaction: &Transaction<'_>,
+    call: Uuid,
+) -> Result<Option<Breach>, StoreError> {
+    let mut verified = Verified::default();
+    play_back(transaction, Some(call), &mut verified).await?;
+    Ok(verified.breaches.into_iter().next())
 }
 
 /// A cursor: fetches rows as they are needed.
@@ -198,7 +214,15 @@ struct Cursor {
 
 impl Cursor {
     async fn open(transaction: &Transaction<'_>, statement: &str) -> Result<Self, StoreError> {
-        let portal = transaction.bind(statement, &[]).await?;
+        Self::open_with(transaction, statement, &[]).await
+    }
+
+    async fn open_with(
+        transaction: &Transaction<'_>,
+        statement: &str,
+        values: &[&(dyn ToSql + Sync)],
+    ) -> Result<Self, StoreError> {
+        let portal = transaction.bind(statement, values).await?;
         Ok(Self { portal, fetched: VecDeque::new(), is_over: false })
     }
 
@@ -213,9 +237,13 @@ impl Cursor {
 
 /// Replays every log and compares the rows with the result. Both are read in the order of the call ids, one call at a
 /// time. An SQL rule has already found a call that has only one of the two.
-async fn play_back(transaction: &Transaction<'_>, verified: &mut Verified) -> Result<(), StoreError> {
-    let mut rows = Cursor::open(transaction, ROWS).await?;
-    let mut logs = Cursor::open(transaction, LOGS).await?;
+async fn play_back(
+    transaction: &Transaction<'_>,
+    only: Option<Uuid>,
+    verified: &mut Verified,
+) -> Result<(), StoreError> {
+    let mut rows = Cursor::open_with(transaction, ROWS, &[&only]).await?;
+    let mut logs = Cursor::open_with(transaction, LOGS, &[&only]).await?;
     let mut next = logs.next(transaction).await?;
     let mut row: Option<StoredRow> = None;
     while let Some(first) = next.take() {

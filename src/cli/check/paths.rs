@@ -23,9 +23,12 @@ fn judge(written: WritablePath) -> Judgement {
     match tried {
         Ok(()) => Judgement::Good(format!("{path} can be written ({variable})")),
         Err(error) => {
-            let text = format!(
-                "{path} cannot be written ({error}): {without}. Correct owner and permissions, or set {variable}"
-            );
+            let remedy = match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "Free space there",
+                io::ErrorKind::ReadOnlyFilesystem => "Mount its file system writable",
+                _ => "Correct owner and permissions",
+            };
+            let text = format!("{path} cannot be written ({error}): {without}. {remedy}, or set {variable}");
             if required { Judgement::Wrong(text) } else { Judgement::Note(text) }
         }
     }

@@ -140,7 +140,9 @@ const WRITERS: &[(&str, &str)] = &[
     ("actors/src/voices/known_database.rs", "SPOOL_DIR"),
     ("actors/src/voices/samples/local.rs", "LOCAL_VOICE_SAMPLES_PATH"),
     ("crates/audio/src/prompts/cache.rs", "PROMPT_CACHE_DIR"),
+    ("crates/store/src/leader/process_mark.rs", "SPOOL_DIR"),
     ("crates/store/src/spool/disk.rs", "SPOOL_DIR"),
+    ("crates/store/src/spool/disk/files.rs", "SPOOL_DIR"),
     ("src/cli/callers.rs", "argument"),
     // Tries each path of the list, and leaves nothing.
     ("src/cli/check/paths.rs", "argument"),

@@ -2,7 +2,7 @@
 
 use crate::http::clock;
 use jiff::Timestamp;
-use precall_actors::api::{BudgetUse, CapacityHealth, Measure};
+use precall_actors::api::{BudgetUse, Health, Measure};
 use precall_call::At;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -20,6 +20,11 @@ pub(crate) struct CapacityAnswer {
     voice_edits: MeasureAnswer,
     /// Simultaneous calls of the PBX, by `THREECX_SIMULTANEOUS_CALLS`. Their use is not known.
     threecx_calls: MeasureAnswer,
+    /// Bytes in the spool, of what it can hold: `SPOOL_MAX_MB`, or less if its disk has less room. Null limit: no
+    /// spool. `short`: the disk has less room than `SPOOL_MAX_MB`.
+    spool_bytes: MeasureAnswer,
+    /// Free bytes on the disk of the spool.
+    spool_free_bytes: Option<u64>,
     /// Budgets of the installation.
     budgets: Vec<BudgetAnswer>,
 }
@@ -31,7 +36,7 @@ pub(crate) struct MeasureAnswer {
     used: Option<u64>,
     /// The limit.
     limit: Option<u64>,
-    /// Whether the limit is below `MAX_LIVE_CALLS`.
+    /// Whether the limit is below what was configured: `MAX_LIVE_CALLS`, or `SPOOL_MAX_MB` for the spool.
     short: bool,
     /// When ElevenLabs last said so. precall counts its own clones and deletions since then. Absent: not
     /// known, or its own count.
@@ -52,7 +57,8 @@ pub(crate) struct BudgetAnswer {
 }
 
 impl CapacityAnswer {
-    pub(crate) fn of(it: &CapacityHealth, budgets: &[BudgetUse], now: At) -> Self {
+    pub(crate) fn of(health: &Health, now: At) -> Self {
+        let (it, budgets) = (&health.capacity, &health.budgets);
         let wanted = it.live_calls.limit;
         let plain = |measure: Measure| MeasureAnswer {
             used: measure.used,
@@ -77,8 +83,23 @@ impl CapacityAnswer {
             voice_slots: dated(compared(it.voice_slots)),
             voice_edits: dated(plain(it.voice_edits)),
             threecx_calls: compared(Measure { used: None, limit: it.pbx_calls }),
+            spool_bytes: spool(health),
+            spool_free_bytes: health.spool_free_bytes,
             budgets: budgets.iter().map(BudgetAnswer::of).collect(),
         }
+    }
+}
+
+fn spool(health: &Health) -> MeasureAnswer {
+    let used = health.spooled_bytes;
+    let room = health.spool_free_bytes.map(|free| used.saturating_add(free));
+    let limit = health.spool_max_bytes.map(|max| room.map_or(max, |room| room.min(max)));
+    MeasureAnswer {
+        used: limit.map(|_| used),
+        limit,
+        short: limit < health.spool_max_bytes,
+        checked_at: None,
+        age_seconds: None,
     }
 }
 

@@ -141,7 +141,7 @@ impl HealthAnswer {
             standby,
             queued_events: health.queued_events,
             live_calls: health.live_calls,
-            capacity: CapacityAnswer::of(&health.capacity, &health.budgets, clock::now()),
+            capacity: CapacityAnswer::of(health, clock::now()),
             heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
             version: env!("CARGO_PKG_VERSION"),
             timestamp: clock::timestamp(clock::wall()),

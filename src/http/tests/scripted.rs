@@ -66,6 +66,7 @@ pub fn well() -> Health {
         elevenlabs: Some(true),
         spool: SpoolHealth::Empty,
         spooled_bytes: 0,
+        spool_free_bytes: None,
         spool_max_bytes: Some(1 << 20),
         can_keep: true,
         queued_events: 2,

@@ -1,4 +1,5 @@
 //! Tests of the lease.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use precall_call::At;
 use precall_store::leader::engine_lock::Holder;

@@ -67,3 +67,27 @@ fn without_a_spool_only_the_database_counts() {
     state.set_write_failing(true);
     assert!(!state.can_keep());
 }
+
+#[test]
+fn a_disk_without_room_refuses_new_calls_only_when_the_spool_is_needed() {
+    const MIB: u64 = 1024 * 1024;
+    let room = |bytes| Some(Room { bytes, no_inodes: false });
+    let state = acting(Some(1024 * MIB));
+    assert_eq!((state.spool.problems(), state.spool.free()), (Vec::new(), None), "not looked at yet");
+    state.spool.set_room(room(1024 * MIB));
+    assert_eq!(state.spool.problems(), []);
+    state.spool.set_room(room(100 * MIB));
+    let since = |state: &PersistenceState| state.spool.problems().first().map(|(since, _)| *since);
+    let began = since(&state);
+    state.spool.set_room(room(MIB));
+    let problems = state.spool.problems();
+    assert!(problems.iter().any(|(_, words)| words.contains("its disk is full")), "{problems:?}");
+    assert!(began.is_some() && since(&state) == began, "it stays the same problem");
+    assert!(state.can_keep_call(), "the database takes it");
+    state.spool.set_in_use(true);
+    assert_eq!(state.spool.health(), SpoolHealth::Full);
+    assert!(!state.can_keep_call());
+    assert!(state.can_keep(), "live calls may use the rest");
+    state.spool.set_room(room(2048 * MIB));
+    assert!(state.can_keep_call() && state.spool.problems().is_empty());
+}

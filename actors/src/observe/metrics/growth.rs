@@ -21,6 +21,7 @@ pub(crate) struct Growth {
     database: Gauge,
     database_left: Days,
     spool_left: Days,
+    spool_free: Family<[(&'static str, &'static str); 0], Gauge>,
     /// Size and time of the first measurement.
     first: Mutex<Option<(i64, At)>>,
     /// Since when events wait in the spool.
@@ -42,6 +43,12 @@ impl Growth {
             "Days until the spool is full at its present growth; absent while it is empty",
             days(),
             self.spool_left.clone(),
+        );
+        all.register_with_unit(
+            "spool_free",
+            "Free bytes on the disk of the spool; absent while unknown",
+            Unit::Bytes,
+            self.spool_free.clone(),
         );
     }
 
@@ -66,6 +73,18 @@ impl Growth {
         let seen = now.since(*spooling.get_or_insert(now)).as_secs_f64();
         let left = max.filter(|_| bytes > 0 && seen > 0.0).and_then(|max| left(max, waiting, waiting / seen));
         show(&self.spool_left, left);
+    }
+
+    /// Records the room on the disk of the spool.
+    pub(crate) fn spool_free(&self, bytes: Option<u64>) {
+        match bytes {
+            Some(bytes) => {
+                self.spool_free.get_or_create(&[]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+            }
+            None => {
+                self.spool_free.remove(&[]);
+            }
+        }
     }
 }
 

@@ -21,6 +21,7 @@ fn health() -> Health {
         spool: SpoolHealth::Waiting,
         spooled_bytes: 4096,
         spool_max_bytes: Some(1 << 20),
+        spool_free_bytes: Some(5000),
         can_keep: true,
         queued_events: 3,
         live_calls: 7,
@@ -159,6 +160,7 @@ fn gauges_and_webhooks_are_exported() {
     has(&page, "precall_live_calls 7");
     has(&page, "precall_queued_events 3");
     has(&page, "precall_spooled_bytes 4096");
+    has(&page, "precall_spool_free_bytes{} 5000");
     has(&page, "precall_reachable_services{service=\"database\"} 1");
     assert!(!page.contains("service=\"elevenlabs\""), "unknown before the first exchange");
     has(&page, "precall_answered_webhooks_total{webhook=\"3cx\",outcome=\"duplicate\"} 1");
@@ -198,7 +200,7 @@ fn every_metric_has_a_unit_and_a_help_text() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 24);
+    assert_eq!(names.len(), 25);
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));

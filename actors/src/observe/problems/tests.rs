@@ -11,6 +11,7 @@ fn states() -> States<'static> {
         troubles: Troubles::default(),
         obstacle: None,
         database: Vec::new(),
+        spool: Vec::new(),
         quarantined: 0,
         host: Vec::new(),
         pbx: None,
@@ -35,6 +36,7 @@ fn each_state_is_a_problem_with_its_area_its_time_and_what_to_do() {
     let found = States {
         troubles,
         database: vec![(at(5), "the encoding is SQL_ASCII".to_owned())],
+        spool: vec![(at(8), "its disk is too small".to_owned())],
         quarantined: 2,
         host: vec![(at(8), "the host's clock is 9 s ahead of precall's own clock".to_owned())],
         pbx: Some(&pbx),
@@ -44,7 +46,7 @@ fn each_state_is_a_problem_with_its_area_its_time_and_what_to_do() {
     };
     let all = all(found, Vec::new(), at(9));
     let shown: Vec<(&str, At)> = all.iter().map(|problem| (problem.area, problem.since)).collect();
-    let storage = [1, 5, 2, 3].map(|seconds| ("storage", at(seconds)));
+    let storage = [1, 5, 2, 8, 3].map(|seconds| ("storage", at(seconds)));
     let others = [("host", at(8)), ("threecx", at(4)), ("prompts", at(6)), ("agent", at(7))];
     assert_eq!(shown, [storage.as_slice(), others.as_slice()].concat());
     assert!(all.iter().all(|problem| !problem.words.is_empty() && !problem.remedy.is_empty()));

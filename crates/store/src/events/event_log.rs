@@ -1,15 +1,17 @@
 //! The two event logs: appending events, and reading the log of a call.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::Transaction;
 use precall_call::{At, CallId, Event};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::event_json;
-use super::rows::{Entry, Stream};
+use super::raw::{Json, RawEntry, RawRow, storable_text};
+use super::rows::Stream;
 use super::storable::storable;
 use crate::error::StoreError;
 
@@ -26,25 +28,34 @@ const APPEND_VOICES: &str = "
     returning job, seq, position";
 
 // An event with a known key but other content is not the same event.
-const QUARANTINE_CALLS: &str = "
-    insert into quarantined_events (stream, owner, seq, content, reason)
-    select 'call', n.call, n.seq, n.event::text, 'another event stands under its key'
-    from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (call, seq, event)
+const CONFLICTS_OF_CALLS: &str = "
+    select n.place from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) with ordinality as n (call, seq, event, place)
     join call_events e on e.call = n.call and e.seq = n.seq and e.event <> n.event";
 
-const QUARANTINE_VOICES: &str = "
-    insert into quarantined_events (stream, owner, seq, content, reason)
-    select 'voice', n.job, n.seq, n.event::text, 'another event stands under its key'
-    from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) as n (job, seq, event)
+const CONFLICTS_OF_VOICES: &str = "
+    select n.place from unnest($1::uuid[], $2::bigint[], $3::jsonb[]) with ordinality as n (job, seq, event, place)
     join voice_events e on e.job = n.job and e.seq = n.seq and e.event <> n.event";
 
-// precall may write it twice, if the outcome of the first write is unknown.
-const QUARANTINE_ONE: &str = "
-    insert into quarantined_events (stream, owner, seq, content, reason)
-    select $1, $2, $3, $4, $5 where not exists (
-        select from quarantined_events q where q.stream = $1 and q.owner = $2 and q.seq = $3 and q.content = $4
-        union all select from call_events e where $1 = 'call' and e.call = $2 and e.seq = $3 and e.event = $6::jsonb
-        union all select from voice_events e where $1 = 'voice' and e.job = $2 and e.seq = $3 and e.event = $6::jsonb)";
+// precall may write it twice, if the outcome of the first write is unknown. The event is also kept as JSON text of the
+// whole entry, from which `precall quarantine apply` writes it.
+const QUARANTINE: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason, entry)
+    select n.stream, n.owner, n.seq, n.content, $6, n.entry
+    from unnest($1::text[], $2::uuid[], $3::bigint[], $4::text[], $5::text[])
+        as n (stream, owner, seq, content, entry)
+    where not exists (
+        select from quarantined_events q
+        where q.stream = n.stream and q.owner = n.owner and q.seq = n.seq and q.content = n.content
+        union all select from call_events e
+        where n.stream = 'call' and e.call = n.owner and e.seq = n.seq and e.event = n.content::jsonb
+        union all select from voice_events e
+        where n.stream = 'voice' and e.job = n.owner and e.seq = n.seq and e.event = n.content::jsonb)";
+
+const QUARANTINE_ROW: &str = "
+    insert into quarantined_events (stream, owner, seq, content, reason) values ('row', $1, 0, $2, $3)";
+
+const ENDS_OF_CALLS: &str = "select call, max(seq) from call_events where call = any($1) group by call";
+const ENDS_OF_JOBS: &str = "select job, max(seq) from voice_events where job = any($1) group by job";
 
 const QUARANTINED: &str = "select count(*) from quarantined_events";
 
@@ -57,9 +68,12 @@ const READ_CALL: &str = "select seq, at, event from call_events where call = $1 
 pub const STATEMENTS: &[&str] = &[
     APPEND_CALLS,
     APPEND_VOICES,
-    QUARANTINE_CALLS,
-    QUARANTINE_VOICES,
-    QUARANTINE_ONE,
+    CONFLICTS_OF_CALLS,
+    CONFLICTS_OF_VOICES,
+    QUARANTINE,
+    QUARANTINE_ROW,
+    ENDS_OF_CALLS,
+    ENDS_OF_JOBS,
     QUARANTINED,
     KNOWN_CALLS,
     KNOWN_JOBS,
@@ -77,6 +91,28 @@ pub(crate) struct Appended {
     pub position: i64,
 }
 
+/// The columns of some entries.
+struct Columns<'a> {
+    owners: Vec<Uuid>,
+    seqs: Vec<i64>,
+    times: Vec<jiff::Timestamp>,
+    events: Vec<Json<'a>>,
+    pii: Vec<Option<Json<'a>>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(entries: &[&'a RawEntry]) -> Result<Self, StoreError> {
+        let text = |json: &'a RawValue| storable_text(json).map(Json);
+        Ok(Self {
+            owners: entries.iter().map(|e| e.owner).collect(),
+            seqs: entries.iter().map(|e| e.seq).collect(),
+            times: entries.iter().map(|e| timestamp(e.at)).collect(),
+            events: entries.iter().map(|e| text(&e.event)).collect::<Result<_, _>>()?,
+            pii: entries.iter().map(|e| e.pii.as_deref().map(text).transpose()).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
 /// Appends the entries of one stream. Returns the new ones. The others are stored already, or in quarantine.
 ///
 /// # Errors
@@ -84,46 +120,101 @@ pub(crate) struct Appended {
 pub(crate) async fn append(
     transaction: &Transaction<'_>,
     stream: Stream,
-    entries: &[&Entry],
+    entries: &[&RawEntry],
 ) -> Result<Vec<Appended>, StoreError> {
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    let owners: Vec<Uuid> = entries.iter().map(|e| e.owner).collect();
-    let seqs: Vec<i64> = entries.iter().map(|e| e.seq).collect();
-    let times: Vec<jiff::Timestamp> = entries.iter().map(|e| timestamp(e.at)).collect();
-    let safe: Vec<_> = entries.iter().map(|e| (storable(&e.event), e.pii.as_ref().map(storable))).collect();
-    let events: Vec<&Value> = safe.iter().map(|(event, _)| &**event).collect();
-    let pii: Vec<Option<&Value>> = safe.iter().map(|(_, pii)| pii.as_deref()).collect();
-    let (append, quarantine) = match stream {
-        Stream::Call => (APPEND_CALLS, QUARANTINE_CALLS),
-        Stream::Voice => (APPEND_VOICES, QUARANTINE_VOICES),
+    let Columns { owners, seqs, times, events, pii } = Columns::of(entries)?;
+    let append = match stream {
+        Stream::Call => APPEND_CALLS,
+        Stream::Voice => APPEND_VOICES,
     };
     let append = transaction.prepare_cached(append).await?;
     let rows = transaction.query(&append, &[&owners, &seqs, &times, &events, &pii]).await?;
     if rows.len() < entries.len() {
-        transaction.execute(quarantine, &[&owners, &seqs, &events]).await?;
+        keep_conflicts(transaction, stream, entries).await?;
     }
     rows.iter()
         .map(|row| Ok(Appended { owner: row.try_get(0)?, seq: row.try_get(1)?, position: row.try_get(2)? }))
         .collect()
 }
 
-/// Writes an entry that must not or cannot enter its log into quarantine. Does nothing if the entry is there already,
-/// or in its log.
+/// Writes the entries into quarantine under whose key another event stands. Returns how many there are.
+///
+/// # Errors
+/// When the query fails. Roll the transaction back.
+pub(crate) async fn keep_conflicts(
+    transaction: &Transaction<'_>,
+    stream: Stream,
+    entries: &[&RawEntry],
+) -> Result<usize, StoreError> {
+    const REASON: &str = "another event stands under its key";
+    if entries.is_empty() {
+        return Ok(0);
+    }
+    let Columns { owners, seqs, events, .. } = Columns::of(entries)?;
+    let statement = match stream {
+        Stream::Call => CONFLICTS_OF_CALLS,
+        Stream::Voice => CONFLICTS_OF_VOICES,
+    };
+    let rows = transaction.query(statement, &[&owners, &seqs, &events]).await?;
+    let mut others = Vec::with_capacity(rows.len());
+    for row in rows {
+        let place = usize::try_from(row.try_get::<_, i64>(0)?).unwrap_or(0);
+        others.extend(place.checked_sub(1).and_then(|place| entries.get(place)).copied());
+    }
+    quarantine_all(&**transaction, &others, REASON).await?;
+    Ok(others.len())
+}
+
+/// Writes entries that must not or cannot enter their log into quarantine. Leaves out those that are there already, or
+/// in their log.
 ///
 /// # Errors
 /// When the query fails.
-pub(crate) async fn quarantine(
+pub(crate) async fn quarantine_all(
     client: &impl GenericClient,
-    entry: &Entry,
+    entries: &[&RawEntry],
     reason: &str,
 ) -> Result<(), StoreError> {
-    let event = storable(&entry.event);
-    let content = event.to_string();
-    let stream = entry.stream.name();
-    client.execute(QUARANTINE_ONE, &[&stream, &entry.owner, &entry.seq, &content, &reason, &*event]).await?;
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let streams: Vec<&str> = entries.iter().map(|entry| entry.stream.name()).collect();
+    let (mut contents, mut whole) = (Vec::new(), Vec::new());
+    for entry in entries {
+        // The spelling of PostgreSQL's `jsonb` would differ in its spaces; this one is the same each time.
+        let event: Value =
+            serde_json::from_str(entry.event.get()).map_err(|e| StoreError::Refused(e.to_string()))?;
+        contents.push(storable(&event).to_string());
+        let entry = serde_json::to_string(entry).map_err(|error| StoreError::Refused(error.to_string()))?;
+        whole.push(ascii(&entry));
+    }
+    let owners: Vec<Uuid> = entries.iter().map(|entry| entry.owner).collect();
+    let seqs: Vec<i64> = entries.iter().map(|entry| entry.seq).collect();
+    client.execute(QUARANTINE, &[&streams, &owners, &seqs, &contents, &whole, &reason]).await?;
     Ok(())
+}
+
+/// The number of the last event of each of these logs. A log without events is absent.
+///
+/// # Errors
+/// When the query fails.
+pub(crate) async fn ends(
+    client: &impl GenericClient,
+    stream: Stream,
+    owners: &[Uuid],
+) -> Result<HashMap<Uuid, i64>, StoreError> {
+    if owners.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let statement = match stream {
+        Stream::Call => ENDS_OF_CALLS,
+        Stream::Voice => ENDS_OF_JOBS,
+    };
+    let rows = client.query(statement, &[&owners]).await?;
+    rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?))).collect()
 }
 
 /// How many entries and rows are in quarantine.
@@ -140,11 +231,11 @@ pub async fn quarantined(client: &impl GenericClient) -> Result<i64, StoreError>
 /// When the query fails.
 pub(crate) async fn quarantine_row(
     client: &impl GenericClient,
-    row: &Value,
+    row: &RawRow,
     reason: &str,
 ) -> Result<(), StoreError> {
-    let (stream, owner, content) = ("row", Uuid::now_v7(), ascii(&row.to_string()));
-    client.execute(QUARANTINE_ONE, &[&stream, &owner, &0_i64, &content, &reason, &Value::Null]).await?;
+    let row = serde_json::to_string(row).map_err(|error| StoreError::Refused(error.to_string()))?;
+    client.execute(QUARANTINE_ROW, &[&Uuid::now_v7(), &ascii(&row), &reason]).await?;
     Ok(())
 }
 

@@ -7,8 +7,9 @@ use precall_call::At;
 use uuid::Uuid;
 
 use super::event_log;
+use super::raw::{RawBatch, RawEntry, RawRow};
 use super::rows::{Batch, RawBody, RowWrite, Time, WebhookRow};
-use super::write::{json, write, write_in};
+use super::write::{LATE, write_in};
 use crate::error::StoreError;
 use crate::leader::engine_lock;
 
@@ -23,26 +24,50 @@ pub const STATEMENTS: &[&str] = &[NOW];
 /// Writes a refused batch entry by entry, and quarantines the refused entries.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write`](super::write::write).
 pub async fn write_apart(
     pool: &Pool,
     batch: &Batch,
     generation: u64,
 ) -> Result<(Option<i64>, usize), StoreError> {
+    let RawBatch { entries, rows } = RawBatch::of(batch)?;
     let (mut highest, mut refused) = (None, 0_usize);
-    for entry in &batch.entries {
-        let alone = Batch { entries: vec![entry.clone()], rows: Vec::new() };
-        match write(pool, &alone, generation).await {
+    for entry in entries {
+        let mut client = pool.get().await?;
+        let transaction = client.transaction().await?;
+        engine_lock::still_acts(&transaction, generation).await?;
+        let alone = RawBatch { entries: vec![entry], rows: Vec::new() };
+        let written = match write_in(&transaction, &alone).await {
+            Ok(position) => transaction.commit().await.map(|()| position).map_err(StoreError::from),
+            Err(error) => {
+                transaction.rollback().await?;
+                Err(error)
+            }
+        };
+        match written {
             Ok(position) => highest = highest.max(position),
             Err(StoreError::Refused(reason)) => {
-                let client = pool.get().await?;
-                event_log::quarantine(&**client, entry, &reason).await?;
+                event_log::quarantine_all(&**client, &alone.entries.iter().collect::<Vec<_>>(), &reason)
+                    .await?;
                 refused = refused.saturating_add(1);
             }
             Err(error) => return Err(error),
         }
     }
-    for row in &batch.rows {
+    Ok((highest, refused.saturating_add(write_rows_apart(pool, &rows, generation).await?)))
+}
+
+/// Writes rows that belong to no event, each on its own. Returns how many were refused.
+///
+/// # Errors
+/// As [`write`](super::write::write).
+pub(crate) async fn write_rows_apart(
+    pool: &Pool,
+    rows: &[RawRow],
+    generation: u64,
+) -> Result<usize, StoreError> {
+    let mut refused = 0_usize;
+    for row in rows {
         let mut client = pool.get().await?;
         let mut transaction = client.transaction().await?;
         engine_lock::still_acts(&transaction, generation).await?;
@@ -51,32 +76,33 @@ pub async fn write_apart(
         }
         transaction.commit().await?;
     }
-    Ok((highest, refused))
+    Ok(refused)
 }
 
 /// Writes a row that belongs to no event. If it is refused, it is kept in quarantine: its sender is told that it was
 /// taken. Returns whether it was written as it is.
-async fn keep_row(transaction: &mut Transaction<'_>, row: &RowWrite) -> Result<bool, StoreError> {
+async fn keep_row(transaction: &mut Transaction<'_>, row: &RawRow) -> Result<bool, StoreError> {
     let reason = match try_row(transaction, row).await {
         Ok(()) => return Ok(true),
         Err(StoreError::Refused(reason)) => reason,
         Err(error) => return Err(error),
     };
     let now = At(transaction.query_one(NOW, &[]).await?.try_get(0)?);
-    if let Some(webhook) = refused_webhook(row, &reason, Time(now)) {
-        match try_row(transaction, &RowWrite::WebhookKept(Box::new(webhook))).await {
+    if let Some(webhook) = refused_webhook(&row.typed()?, &reason, Time(now)) {
+        let webhook = RawRow::of(&RowWrite::WebhookKept(Box::new(webhook)))?;
+        match try_row(transaction, &webhook).await {
             Err(StoreError::Refused(_)) => {}
             outcome => return outcome.map(|()| false),
         }
     }
-    event_log::quarantine_row(&**transaction, &json(row)?, &reason).await?;
+    event_log::quarantine_row(&**transaction, row, &reason).await?;
     Ok(false)
 }
 
 /// Writes one row. After a refusal the transaction is as before.
-async fn try_row(transaction: &mut Transaction<'_>, row: &RowWrite) -> Result<(), StoreError> {
+pub(crate) async fn try_row(transaction: &mut Transaction<'_>, row: &RawRow) -> Result<(), StoreError> {
     let savepoint = transaction.transaction().await?;
-    write_in(&savepoint, &Batch { entries: Vec::new(), rows: vec![row.clone()] }).await?;
+    write_in(&savepoint, &RawBatch { entries: Vec::new(), rows: vec![row.clone()] }).await?;
     Ok(savepoint.commit().await?)
 }
 
@@ -116,12 +142,13 @@ fn refused_webhook(row: &RowWrite, reason: &str, now: Time) -> Option<WebhookRow
 ///
 /// # Errors
 /// When the query fails. Roll the transaction back.
-pub(crate) async fn set_apart(transaction: &mut Transaction<'_>, batch: &Batch) -> Result<usize, StoreError> {
-    const REASON: &str =
-        "it was acknowledged by a start of precall that no longer acted, and could not be written";
-    for entry in &batch.entries {
-        event_log::quarantine(&**transaction, entry, REASON).await?;
-    }
+pub(crate) async fn set_apart(
+    transaction: &mut Transaction<'_>,
+    batch: &RawBatch,
+) -> Result<usize, StoreError> {
+    let reason = format!("{LATE}, and could not be written");
+    let entries: Vec<&RawEntry> = batch.entries.iter().collect();
+    event_log::quarantine_all(&**transaction, &entries, &reason).await?;
     for row in &batch.rows {
         keep_row(transaction, row).await?;
     }

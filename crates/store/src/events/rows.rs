@@ -119,7 +119,7 @@ pub enum RowWrite {
 pub type Name = Cow<'static, str>;
 
 /// The form of a time in the spool.
-mod microseconds {
+pub(crate) mod microseconds {
     use precall_call::At;
     use serde::{Deserialize, Deserializer, Serializer};
 

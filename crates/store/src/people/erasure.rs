@@ -100,7 +100,8 @@ const UNMATCHED: &str = "
     where conversation_id = any($1) or $2::text is not null and position($2 in body::text) > 0";
 const QUARANTINED: &str = "
     delete from quarantined_events
-    where owner = any($1) or owner = any($2) or $3::text is not null and position($3 in content) > 0";
+    where owner = any($1) or owner = any($2)
+        or $3::text is not null and position($3 in content || coalesce(entry, '')) > 0";
 
 const TO_DELETE: &str = "
     insert into deletions (kind, target, why, erasure) select $1, unnest($2::text[]), 'erased', $3";

@@ -7,6 +7,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use super::{Segments, Spool};
+use crate::events::raw::RawBatch;
 use crate::events::rows::{Batch, Entry, RowWrite};
 
 /// The version that precall writes. Frames of another version are refused.
@@ -21,10 +22,10 @@ struct Written<'a> {
 }
 
 #[derive(Deserialize)]
-struct Read {
+struct Read<E, R> {
     generation: u64,
-    entries: Vec<Entry>,
-    rows: Vec<RowWrite>,
+    entries: Vec<E>,
+    rows: Vec<R>,
 }
 
 /// Why a frame is not a batch.
@@ -46,30 +47,61 @@ pub fn to_frame(batch: &Batch, generation: u64) -> Result<Vec<u8>, serde_json::E
     serde_json::to_vec(&Written { v: VERSION, generation, entries: &batch.entries, rows: &batch.rows })
 }
 
-/// Decodes a frame: the generation of the start that acknowledged it, and the batch.
-///
-/// # Errors
-/// When the frame is not a batch of this version.
-fn from_frame(frame: &[u8]) -> Result<(u64, Batch), NotABatch> {
+/// A batch that frames are joined into.
+pub(crate) trait Content: Sized {
+    /// Decodes a frame: the generation of the start that acknowledged it, and the batch.
+    fn of(frame: &[u8]) -> Result<(u64, Self), NotABatch>;
+    /// Appends a later batch.
+    fn join(&mut self, later: Self);
+}
+
+impl Content for Batch {
+    fn of(frame: &[u8]) -> Result<(u64, Self), NotABatch> {
+        let Read { generation, entries, rows } = read(frame)?;
+        Ok((generation, Self { entries, rows }))
+    }
+
+    fn join(&mut self, later: Self) {
+        self.extend(later);
+    }
+}
+
+impl Content for RawBatch {
+    fn of(frame: &[u8]) -> Result<(u64, Self), NotABatch> {
+        let Read { generation, entries, rows } = read(frame)?;
+        Ok((generation, Self { entries, rows }))
+    }
+
+    fn join(&mut self, later: Self) {
+        self.entries.extend(later.entries);
+        self.rows.extend(later.rows);
+    }
+}
+
+/// Decodes a frame of this version.
+fn read<'a, T: Deserialize<'a>>(frame: &'a [u8]) -> Result<T, NotABatch> {
     #[derive(Deserialize)]
     struct Versioned {
         v: u8,
     }
-    let Versioned { v } = serde_json::from_slice(frame)?;
-    if v != VERSION {
-        return Err(NotABatch::Version(v));
+    // The version is the first field, so that a frame need not be read twice.
+    let is_ours = frame.starts_with(format!("{{\"v\":{VERSION},").as_bytes());
+    if !is_ours {
+        let Versioned { v } = serde_json::from_slice(frame)?;
+        if v != VERSION {
+            return Err(NotABatch::Version(v));
+        }
     }
-    let Read { generation, entries, rows } = serde_json::from_slice(frame)?;
-    Ok((generation, Batch { entries, rows }))
+    Ok(serde_json::from_slice(frame)?)
 }
 
 /// Frames that precall writes to the database together.
 #[derive(Debug)]
-pub struct Together {
+pub struct Together<B = Batch> {
     /// The generation of the start that acknowledged them.
     pub generation: u64,
     /// Their content.
-    pub batch: Batch,
+    pub batch: B,
     /// Number of frames.
     pub frames: usize,
     /// Skipped frames before them, which are not batches.
@@ -84,17 +116,29 @@ const TOGETHER_BYTES: usize = 512 * 1024;
 /// # Errors
 /// When a frame cannot be read.
 pub fn peek<S: Segments>(spool: &mut Spool<S>, skip: usize) -> io::Result<Option<Together>> {
+    peek_up_to(spool, skip, TOGETHER_BYTES)
+}
+
+/// The frames after the first `skip`, about `bytes` of them; `None` at the end.
+///
+/// # Errors
+/// When a frame cannot be read.
+pub(crate) fn peek_up_to<S: Segments, B: Content>(
+    spool: &mut Spool<S>,
+    skip: usize,
+    bytes: usize,
+) -> io::Result<Option<Together<B>>> {
     let mut passed_over = Vec::new();
     loop {
-        let mut together: Option<Together> = None;
+        let mut together: Option<Together<B>> = None;
         let mut unusable = None;
-        for frame in spool.peek(skip, TOGETHER_BYTES)? {
-            match (from_frame(&frame), &mut together) {
+        for frame in spool.peek(skip, bytes)? {
+            match (B::of(&frame), &mut together) {
                 (Ok((generation, batch)), None) => {
                     together = Some(Together { generation, batch, frames: 1, passed_over: Vec::new() });
                 }
                 (Ok((generation, batch)), Some(together)) if generation == together.generation => {
-                    together.batch.extend(batch);
+                    together.batch.join(batch);
                     together.frames = together.frames.saturating_add(1);
                 }
                 (Ok(_), Some(_)) => break,

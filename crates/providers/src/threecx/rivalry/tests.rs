@@ -1,4 +1,5 @@
 //! Tests of the tokens that another program takes.
+#![allow(clippy::indexing_slicing)] // A failing test may panic.
 
 use super::*;
 

@@ -1,4 +1,5 @@
 //! Tests of the file that shows whether a process has ended.
+#![allow(clippy::unwrap_used)] // A failing test may panic.
 
 use super::*;
 

@@ -5,7 +5,7 @@ use precall_call::At;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{from_frame, peek, to_frame};
+use super::{Content, peek, to_frame};
 use crate::events::rows::{Batch, CacheUse, Entry, KeptEnd, RowWrite, Stream, Time, TranscriptDue};
 use crate::spool::Spool;
 use crate::spool::disk::Directory;
@@ -35,13 +35,13 @@ fn batch(seq: i64) -> Batch {
 #[test]
 fn a_batch_is_read_back_unchanged() {
     let frame = to_frame(&batch(3), 9).unwrap();
-    let (generation, read) = from_frame(&frame).unwrap();
+    let (generation, read) = Batch::of(&frame).unwrap();
     assert_eq!(generation, 9);
     assert_eq!(format!("{read:?}"), format!("{:?}", batch(3)));
     assert_eq!(read.entries.first().map(|entry| &entry.event), batch(3).entries.first().map(|e| &e.event));
-    assert!(from_frame(b"{}").is_err());
+    assert!(Batch::of(b"{}").is_err());
     let newer = String::from_utf8(frame).unwrap().replacen("\"v\":1", "\"v\":2", 1);
-    assert!(from_frame(newer.as_bytes()).unwrap_err().to_string().contains("version 2"));
+    assert!(Batch::of(newer.as_bytes()).unwrap_err().to_string().contains("version 2"));
 }
 
 #[test]
