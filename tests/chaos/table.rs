@@ -7,16 +7,10 @@ use crate::site::Route;
 use crate::support::proxy::Trouble;
 
 /// Faults that break a law today, by name: the short run leaves them out.
-const LONG_RUNS_ONLY: [&str; 9] = [
+const LONG_RUNS_ONLY: [&str; 3] = [
     "ElevenLabs agent WebSocket: stalled",
     "ElevenLabs agent WebSocket: black hole",
     "ElevenLabs agent WebSocket: trickle",
-    "3CX HTTP: black hole",
-    "3CX event WebSocket: black hole",
-    "3CX event WebSocket: reset",
-    "3CX event WebSocket: half-closed",
-    "3CX event WebSocket: cut",
-    "3CX audio: black hole",
 ];
 
 /// The connections that can be troubled: one lane for each use that precall makes of a peer.

@@ -11,7 +11,9 @@ use precall_simulators::threecx::{self, CallReport, Fault, FrontDoor, Mode, NewC
 use tokio_postgres::Client;
 
 use crate::program::{Program, Run, free_port};
-use crate::support::{CLIENT, SECRET, allowing_agent, caller, connect_to, database, lasting, until};
+use crate::support::{
+    CLIENT, SECRET, allowing_agent, caller, connect_to, database, http_client, lasting, until,
+};
 
 const DEFAULT: &str = "100";
 
@@ -45,8 +47,12 @@ impl Site {
     async fn serve(&self) -> Program {
         let before = self.pbx.websockets();
         let mut service = self.run.clone().start();
-        service.listening().await;
+        let ready = format!("{}/health/ready", service.listening().await);
         until("the service is connected to the PBX", || async { self.pbx.websockets() > before }).await;
+        until("calls are accepted", || async {
+            http_client().get(&ready).send().await.is_ok_and(|answer| answer.status().as_u16() == 200)
+        })
+        .await;
         service
     }
 
