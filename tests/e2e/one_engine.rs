@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use crate::program::{API_KEY, Program, Run};
 use crate::support::database_link::{DatabaseLink, Link};
 use crate::support::{
-    CALLED, CLIENT, SECRET, allow_override, allowing_agent, caller, connect_to, database, http_client, until,
+    CALLED, CLIENT, PERSON, SECRET, allow_override, allowing_agent, caller, connect_to, database,
+    http_client, until,
 };
 
 const STANDS_BY: &str = "another precall is the leader, this one is a standby";
@@ -258,14 +259,17 @@ async fn hand_over(faults: Vec<Fault>) {
     let pbx =
         threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
     let samples = tempfile::tempdir().unwrap();
-    let serve = || async {
+    // Each on a host of its own: with its own spool.
+    let serve = async |host: &str| {
         let run = Run::of(&["serve"]);
         let run = run.on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path());
-        let mut service = run.env("DRAIN_TIMEOUT_SECONDS", "60").env("LOG_LEVEL", "info").start();
+        let run = run.env("SPOOL_DIR", samples.path().join(host).to_str().unwrap());
+        let run = run.env("DRAIN_TIMEOUT_SECONDS", "60").env("FALLBACK_DESTINATION", PERSON);
+        let mut service = run.env("LOG_LEVEL", "info").start();
         let url = service.listening().await;
         (service, url)
     };
-    let (first, first_url) = serve().await;
+    let (first, first_url) = serve("one").await;
     until("the first is the leader", || is_ready(&first_url)).await;
     until("it is connected to the PBX", || async { pbx.websockets() > 0 }).await;
     let client = connect_to(database.url()).await;
@@ -278,7 +282,7 @@ async fn hand_over(faults: Vec<Fault>) {
     };
     let call = pbx.place_call(NewCall::from(&caller(1))).unwrap().call_id;
     until("the caller talks with the agent", || async { in_state("conversing").await == 1 }).await;
-    let (second, second_url) = serve().await;
+    let (second, second_url) = serve("two").await;
     until("the second is standby", || stands_by(&second_url)).await;
 
     let before = heard(&pbx, &call).len();
@@ -294,6 +298,14 @@ async fn hand_over(faults: Vec<Fault>) {
     until("both callers talk with an agent", || async { in_state("conversing").await == 2 }).await;
     until("the first caller hears the standby", || async { pbx.call(&call).unwrap().posts_opened == 2 })
         .await;
+    // A service manager starts the first again at once. It must leave the callers to the second.
+    let tokens = || pbx.requests().iter().filter(|request| request["path"] == "/connect/token").count();
+    let asked = tokens();
+    let (again, again_url) = serve("one").await;
+    until("the first is standby", || stands_by(&again_url)).await;
+    assert_eq!(tokens(), asked, "it took the PBX client from the leader");
+    again.signal(Signal::SIGTERM);
+    assert_eq!(again.end().await.code, Some(0));
     let enough = heard(&pbx, &call).len() + 150;
     until("it was heard for three seconds more", || async { heard(&pbx, &call).len() > enough }).await;
     let all = heard(&pbx, &call);
@@ -304,6 +316,7 @@ async fn hand_over(faults: Vec<Fault>) {
         longest_silence(later_on)
     );
     for id in [&call, &later] {
+        assert!(pbx.call(id).unwrap().transfers.is_empty(), "the caller was sent to a person");
         assert!(pbx.hang_up(id));
     }
     until("both callers have hung up", || async { in_state("released").await == 2 }).await;

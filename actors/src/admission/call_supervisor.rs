@@ -220,7 +220,8 @@ pub struct CallSupervisor {
     unrecorded: Vec<TurnedAway>,
     /// Calls of the last start that the administrator abandons.
     abandoned: HashSet<CallId>,
-    started_at: At,
+    /// When the first leg had to wait for this start; none once calls are taken.
+    first_wait: Option<At>,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
@@ -265,7 +266,7 @@ impl CallSupervisor {
             resuming: Vec::new(),
             unrecorded: Vec::new(),
             abandoned: HashSet::new(),
-            started_at: clock::now(),
+            first_wait: None,
             guard,
             arbiters,
             next_arbiter: 0,

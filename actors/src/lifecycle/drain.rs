@@ -42,6 +42,8 @@ impl Engine {
             }
             if leadership.has_standby() && Instant::now() >= try_at {
                 if self.leave(UNDER_WAY_MAX).await {
+                    // Started again here, this process must not take the PBX from the standby.
+                    self.forget_acting();
                     self.play_on().await;
                     return 0;
                 }

@@ -9,6 +9,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -28,13 +29,15 @@ pub(crate) struct LastActed {
     path: PathBuf,
     /// The locked file, while this process holds it.
     held: Arc<Mutex<Option<File>>>,
+    /// Nothing is marked any more.
+    is_over: Arc<AtomicBool>,
 }
 
 impl LastActed {
     /// The file in this folder.
     #[must_use]
     pub(crate) fn in_folder(folder: &Path) -> Self {
-        Self { path: folder.join(NAME), held: Arc::default() }
+        Self { path: folder.join(NAME), held: Arc::default(), is_over: Arc::default() }
     }
 
     /// Locks the file. Returns whether an engine on this host acted a moment ago and is dead.
@@ -66,8 +69,11 @@ impl LastActed {
 
     /// Not synced: the mark has to outlive the process, not the host.
     async fn mark(&self) -> io::Result<()> {
-        let now = clock::now().0.to_string();
+        let (now, is_over) = (clock::now().0.to_string(), Arc::clone(&self.is_over));
         self.on_disk(move |file| {
+            if is_over.load(Ordering::Relaxed) {
+                return Ok(());
+            }
             file.rewind()?;
             file.write_all(now.as_bytes())
         })
@@ -77,6 +83,7 @@ impl LastActed {
     /// Another engine acts: the next start here is not the successor. Blocks.
     pub(crate) fn forget(&self) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_over.store(true, Ordering::Relaxed);
         // A mark that stays counts for a minute only.
         let _forgotten = held.as_ref().map(|file| file.set_len(0));
     }

@@ -66,7 +66,10 @@ impl Recovery {
     fn mark_acting(&self) {
         if let Some(acted) = self.last_acted.clone() {
             let state = self.services.persistence_state.clone();
-            let acts = move || state.leadership().now() != EngineRole::Superseded;
+            let acts = move || match state.leadership().now() {
+                EngineRole::Unknown | EngineRole::Standby | EngineRole::Acting(_) => true,
+                EngineRole::Left | EngineRole::Superseded => false,
+            };
             actix::spawn(acted.keep_marked(acts, self.services.log.clone()));
         }
     }

@@ -263,18 +263,24 @@ impl Engine {
         let _ = reloaded.await;
     }
 
+    /// Another engine acts: the next start on this host is not the successor.
+    pub(super) fn forget_acting(&self) {
+        if let Some(acted) = &self.recovery.last_acted {
+            acted.forget();
+        }
+    }
+
     /// Stops all audio and every arbiter of the engine.
     pub fn stop(self) {
         if let Some(pbx) = &self.handle.services.pbx {
             pbx.media.stop();
         }
+        if self.handle.services.persistence_state.leadership().now() == EngineRole::Superseded {
+            self.forget_acting();
+        }
         for arbiter in self.arbiters {
             arbiter.stop();
             let _ = arbiter.join();
-        }
-        let role = self.handle.services.persistence_state.leadership().now();
-        if let (EngineRole::Superseded, Some(acted)) = (role, &self.recovery.last_acted) {
-            acted.forget();
         }
     }
 }

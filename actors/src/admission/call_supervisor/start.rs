@@ -67,12 +67,14 @@ impl CallSupervisor {
         }
     }
 
-    fn may_wait_until(&self, participant: &Participant, now: At) -> At {
+    /// A standby starts at the PBX long after its process, so the patience begins with the first leg.
+    fn may_wait_until(&mut self, participant: &Participant, now: At) -> At {
         if self.ready {
             return now.plus(DATABASE_LOOK_WITHIN);
         }
+        let since = *self.first_wait.get_or_insert(now);
         match self.line_of_leg(&self.sighting_of(participant), participant).fallback_destination {
-            Some(_) => now.max(self.started_at.plus(self.settings.start_patience)),
+            Some(_) => now.max(since.plus(self.settings.start_patience)),
             None => now.plus(HOLD_MAX),
         }
     }
@@ -181,6 +183,7 @@ impl Handler<RecoveredState> for CallSupervisor {
         self.guard = loaded.guard;
         self.unmatched = loaded.unmatched;
         self.ready = true;
+        self.first_wait = None;
         for (call, line) in loaded.unreleased {
             self.resumed_calls.push(call);
             self.guard.hold(call);

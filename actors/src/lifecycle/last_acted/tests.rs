@@ -35,6 +35,8 @@ async fn an_engine_that_was_taken_over_has_no_successor() {
     let acting = LastActed::in_folder(folder.path());
     acting.mark().await.unwrap();
     acting.forget();
+    // A mark that was under way.
+    acting.mark().await.unwrap();
     drop(acting);
     assert!(!LastActed::in_folder(folder.path()).succeeds().await);
 }
