@@ -77,7 +77,8 @@ async fn at_the_limit_without_a_person_the_next_call_is_ended() {
     let second = world.rings(&world.known_caller(2).await);
     let report = world.at_pbx(&second, "the leg is dropped", |call| call.ended_by.is_some()).await;
     assert_eq!((report.ended_by, report.posts_opened), (Some(EndedBy::Client), 0));
-    assert_eq!(world.count("select count(*) from call_log", &[]).await, 1);
+    let refused = world.released(world.call_of(&second).await).await;
+    assert_eq!(refused.get::<_, String>("cause"), "at_capacity");
     world.operator_ends(call).await;
     world.stop().await;
 }
