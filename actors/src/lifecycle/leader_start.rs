@@ -90,12 +90,13 @@ impl Recovery {
     fn stand_by(&self, wait: &LockWait) {
         let state = &self.services.persistence_state;
         let (words, log) = (wait.to_string(), &self.services.log);
+        // The reason first: health shows no standby without one.
+        let is_news = state.set_obstacle(Some(&words));
         if wait.stands_by() && state.leadership().set(EngineRole::Standby) {
             info!(log, "another precall is the leader, this one is a standby"; "reason" => &words);
-        } else if state.obstacle().as_ref() != Some(&words) {
+        } else if is_news {
             info!(log, "waiting for the leader lock"; "reason" => &words);
         }
-        state.set_obstacle(Some(&words));
     }
 
     /// Another engine leads although this process went on at the PBX: the other one took over before.
