@@ -16,7 +16,6 @@ use precall_base::clock;
 use precall_base::phone_number::Region;
 use precall_call::{At, CallId, CallPart, ConversationId, Event, LineId, Operator, Request, Told};
 use precall_providers::elevenlabs::ConversationReport;
-use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -33,7 +32,7 @@ use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
 use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
-use start::{ResumingLeg, TurnedAway};
+use start::{ResumingLeg, StartState};
 
 pub use reports::IsOurAgent;
 
@@ -208,20 +207,9 @@ pub struct CallSupervisor {
     agents: HashSet<String>,
     registry: CallRegistry,
     legs: LegOwners,
-    /// Calls from before the start, until the PBX's first list shows which of their legs remain.
-    resumed_calls: Vec<CallId>,
-    /// Legs that were there before the PBX's first list: their call may have ended while precall was away.
-    legs_of_start: HashSet<LegAddress>,
-    /// Whether the PBX's list of legs was read since the start.
-    has_list: bool,
+    start: StartState,
     waiting: WaitingLegs,
     resuming: Vec<ResumingLeg>,
-    /// Legs turned away before this process led.
-    unrecorded: Vec<TurnedAway>,
-    /// Calls of the last start that the administrator abandons.
-    abandoned: HashSet<CallId>,
-    /// When the first leg had to wait for this start; none once calls are taken.
-    first_wait: Option<At>,
     guard: DialGuard,
     arbiters: Vec<ArbiterHandle>,
     next_arbiter: usize,
@@ -259,14 +247,9 @@ impl CallSupervisor {
             lines,
             registry: CallRegistry::default(),
             legs: LegOwners::default(),
-            resumed_calls: Vec::new(),
-            legs_of_start: HashSet::new(),
-            has_list: false,
+            start: StartState::default(),
             waiting: WaitingLegs::default(),
             resuming: Vec::new(),
-            unrecorded: Vec::new(),
-            abandoned: HashSet::new(),
-            first_wait: None,
             guard,
             arbiters,
             next_arbiter: 0,

@@ -81,14 +81,19 @@ impl CallSupervisor {
                 self.refuse_leg(participant, &line);
                 return None;
             }
-            if self.abandoned.contains(&call) {
-                self.abandon(participant, at, ctx);
+            if self.start.abandoned.contains(&call) {
+                self.turn_leg_away(
+                    participant,
+                    at,
+                    "the start abandoned its call (--abandon-live-calls)",
+                    ctx,
+                );
                 return None;
             }
             if self.registry.is_live(call) && self.legs.may_join(call, at) {
                 return Some(call);
             }
-            if !self.registry.is_live(call) && self.legs_of_start.contains(&participant.leg) {
+            if !self.registry.is_live(call) && self.start.legs.contains(&participant.leg) {
                 // precall was stopped between the end of the call and the end of its leg.
                 info!(self.services.log, "a leg is left over from a call that is over"; "call" => %call,
                     "leg" => %participant.leg.participant);
@@ -222,7 +227,7 @@ impl Handler<Synced> for CallSupervisor {
     type Result = ();
 
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
-        self.has_list = true;
+        self.start.has_list = true;
         if self.ready {
             self.end_calls_without_legs(ctx);
         }
@@ -235,13 +240,13 @@ impl Handler<PbxLegEvent> for CallSupervisor {
     fn handle(&mut self, PbxLegEvent { leg, at, what }: PbxLegEvent, ctx: &mut Context<Self>) {
         match what {
             PbxLegChange::Seen(participant) => {
-                if !self.has_list {
-                    self.legs_of_start.insert(leg);
+                if !self.start.has_list {
+                    self.start.legs.insert(leg);
                 }
                 self.leg_seen(&participant, at, ctx);
             }
             PbxLegChange::Gone => {
-                self.legs_of_start.remove(&leg);
+                self.start.legs.remove(&leg);
                 self.waiting.gone(&leg);
                 if let Some(side) = &self.services.pbx {
                     side.held.release(&leg);

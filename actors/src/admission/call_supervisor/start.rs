@@ -1,11 +1,13 @@
 //! Legs while precall starts, and while it does not know whether it still leads. They hear hold music until their call
 //! takes them over. A leg that waits too long goes to the fallback destination, so that no caller hears silence.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use actix::{AsyncContext, Context, Handler};
 use precall_base::clock;
 use precall_call::{Admission, At, CallId, Cause, Event, LegSeen, LineId, Request, Route, Told};
+use precall_providers::threecx::address::LegAddress;
 use precall_providers::threecx::participant::Participant;
 use slog::{info, warn};
 
@@ -22,6 +24,23 @@ const DATABASE_LOOK_WITHIN: Duration = Duration::from_secs(1);
 const HOLD_MAX: Duration = Duration::from_secs(600);
 /// Most legs remembered that were turned away before their calls could be recorded.
 const UNRECORDED_MAX: usize = 10_000;
+
+/// What remains of earlier starts until the PBX's first list and the previous state are there.
+#[derive(Debug, Default)]
+pub(super) struct StartState {
+    /// Calls from before the start, until the PBX's first list shows which of their legs remain.
+    resumed: Vec<CallId>,
+    /// Legs that were there before the PBX's first list: their call may have ended while precall was away.
+    pub(super) legs: HashSet<LegAddress>,
+    /// Whether the PBX's list of legs was read.
+    pub(super) has_list: bool,
+    /// Legs turned away before this process led.
+    unrecorded: Vec<TurnedAway>,
+    /// Calls that the administrator abandons.
+    pub(super) abandoned: HashSet<CallId>,
+    /// When the first leg had to wait; none once calls are taken.
+    first_wait: Option<At>,
+}
 
 /// The leg of a resumed call whose log is still being read.
 #[derive(Debug)]
@@ -67,12 +86,13 @@ impl CallSupervisor {
         }
     }
 
-    /// A standby starts at the PBX long after its process, so the patience begins with the first leg.
+    /// How long a leg may wait for its call. The patience for the start begins with the first leg: a standby starts at
+    /// the PBX long after its process.
     fn may_wait_until(&mut self, participant: &Participant, now: At) -> At {
         if self.ready {
             return now.plus(DATABASE_LOOK_WITHIN);
         }
-        let since = *self.first_wait.get_or_insert(now);
+        let since = *self.start.first_wait.get_or_insert(now);
         match self.line_of_leg(&self.sighting_of(participant), participant).fallback_destination {
             Some(_) => now.max(since.plus(self.settings.start_patience)),
             None => now.plus(HOLD_MAX),
@@ -87,8 +107,13 @@ impl CallSupervisor {
             self.admit_waiting_legs(ctx);
         }
         let now = clock::now();
-        for leg in self.waiting.take_overdue(now) {
-            self.turn_waiting_leg_away(&leg, ctx);
+        let reason = if self.ready {
+            "its call cannot be stored"
+        } else {
+            "precall has not finished its start (START_PATIENCE_SECONDS)"
+        };
+        for WaitingLeg { participant, at, .. } in self.waiting.take_overdue(now) {
+            self.turn_leg_away(&participant, at, reason, ctx);
         }
         self.give_up_resuming(now, ctx);
     }
@@ -99,22 +124,23 @@ impl CallSupervisor {
         }
     }
 
-    fn turn_waiting_leg_away(&mut self, leg: &WaitingLeg, ctx: &mut Context<Self>) {
-        let participant = &leg.participant;
-        let reason = if self.ready {
-            "its call cannot be stored, or was abandoned at the start"
-        } else {
-            "precall has not finished its start (START_PATIENCE_SECONDS)"
-        };
+    /// Sends a caller away whom no call takes over. Each such leg has a row.
+    pub(super) fn turn_leg_away(
+        &mut self,
+        participant: &Participant,
+        at: At,
+        reason: &'static str,
+        ctx: &mut Context<Self>,
+    ) {
         warn!(self.services.log, "turned away a leg"; "leg" => %participant.leg.participant, "reason" => reason);
         let line = self.line_of_leg(&self.sighting_of(participant), participant);
         self.refuse_leg(participant, &line);
         let told = if line.fallback_destination.is_some() { Told::Person } else { Told::Nothing };
-        let turned = TurnedAway { participant: participant.clone(), at: leg.at, told };
+        let turned = TurnedAway { participant: participant.clone(), at, told };
         if self.ready {
             self.record_turned_away(&turned, ctx);
-        } else if self.unrecorded.len() < UNRECORDED_MAX {
-            self.unrecorded.push(turned);
+        } else if self.start.unrecorded.len() < UNRECORDED_MAX {
+            self.start.unrecorded.push(turned);
         }
     }
 
@@ -136,11 +162,6 @@ impl CallSupervisor {
         }
     }
 
-    /// Sends the caller of an abandoned call away.
-    pub(super) fn abandon(&mut self, participant: &Participant, at: At, ctx: &mut Context<Self>) {
-        self.turn_waiting_leg_away(&WaitingLeg { participant: participant.clone(), at, until: at }, ctx);
-    }
-
     /// Ends the call of a leg that was turned away, or records a refused call for it.
     fn record_turned_away(&mut self, turned: &TurnedAway, ctx: &mut Context<Self>) {
         let TurnedAway { participant, at, told } = turned;
@@ -159,7 +180,7 @@ impl CallSupervisor {
 
     /// The PBX's list shows which legs of resumed calls remain. The calls without a leg end.
     pub(super) fn end_calls_without_legs(&mut self, ctx: &mut Context<Self>) {
-        for call in std::mem::take(&mut self.resumed_calls) {
+        for call in std::mem::take(&mut self.start.resumed) {
             if self.registry.is_live(call) && self.legs.of_call(call).is_none() {
                 self.deliver(call, Delivery::internal(Event::LegGone, Payload::None, clock::now()), ctx);
             }
@@ -183,15 +204,16 @@ impl Handler<RecoveredState> for CallSupervisor {
         self.guard = loaded.guard;
         self.unmatched = loaded.unmatched;
         self.ready = true;
-        self.first_wait = None;
+        self.start.first_wait = None;
+        let resumed = loaded.unreleased.len();
         for (call, line) in loaded.unreleased {
-            self.resumed_calls.push(call);
+            self.start.resumed.push(call);
             self.guard.hold(call);
             let is_callback = self.lines.of_id(&line).rules.route == Route::Callback;
             self.count_in(call, LineId::new(line));
             self.services.board.expect(call);
-            let resumed = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
-            self.deliver(call, Delivery::internal(resumed, Payload::None, clock::now()), ctx);
+            let event = Event::Resumed { generation: loaded.generation, leg: LegSeen::None };
+            self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
             match loaded.resumption {
                 Resumption::GoOn if is_callback && self.registry.was_taken_again(call) => {
                     // The later call has rung the caller, or will.
@@ -201,7 +223,7 @@ impl Handler<RecoveredState> for CallSupervisor {
                 }
                 Resumption::GoOn => {}
                 Resumption::SendAway => {
-                    self.abandoned.insert(call);
+                    self.start.abandoned.insert(call);
                 }
                 Resumption::Ended(told) => {
                     let event = leg_event(told);
@@ -209,13 +231,13 @@ impl Handler<RecoveredState> for CallSupervisor {
                 }
             }
         }
-        for turned in std::mem::take(&mut self.unrecorded) {
+        for turned in std::mem::take(&mut self.start.unrecorded) {
             self.record_turned_away(&turned, ctx);
         }
         self.admit_waiting_legs(ctx);
-        if self.has_list {
+        if self.start.has_list {
             self.end_calls_without_legs(ctx);
         }
-        info!(self.services.log, "calls are taken"; "resumed" => self.resumed_calls.len());
+        info!(self.services.log, "calls are taken"; "resumed" => resumed);
     }
 }
