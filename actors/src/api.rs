@@ -8,7 +8,7 @@ pub use crate::admission::contract::{
     Busy, IncomingCall, Outcome, PbxNotice, PbxNoticeKind, ReportOutcome, Taken,
 };
 pub use crate::call::live_board::LiveCall;
-pub use crate::durability::persistence_state::SpoolHealth;
+pub use crate::durability::spool_state::SpoolHealth;
 pub use crate::erasure::erase_caller::{ErasureReport, NotErased};
 pub use crate::limits::budgets::BudgetUse;
 pub use crate::limits::provider_capacity::Measure;

@@ -1,8 +1,7 @@
 //! The engine: every actor of precall, in rooms named after the work.
 //!
 //! A call starts in `admission`, lives in `call`, gets its voice from `voices` and is written by `durability`. The
-//! edge
-//! uses only `api`. A room never imports a room above it in this list.
+//! edge uses only `api`. A room never imports a room above it in this list.
 
 pub mod caller_key;
 

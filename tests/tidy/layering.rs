@@ -39,11 +39,12 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Files that pass a pool on to the store and send PostgreSQL nothing of their own.
-const POOL_HOLDERS: [&str; 9] = [
+const POOL_HOLDERS: [&str; 10] = [
     "actors/src/api/handle.rs",
     "actors/src/call/pin/check.rs",
     "actors/src/call/services.rs",
     "actors/src/durability/persistence.rs",
+    "actors/src/durability/write_task.rs",
     "actors/src/erasure/services.rs",
     "actors/src/voices/services.rs",
     "src/app/pools.rs",

@@ -1,19 +1,18 @@
 //! State of persistence for admission and health. Shared, because both read it without a mailbox.
 
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::At;
-use precall_store::spool::handle::Waiting;
-use precall_store::spool::room::{self, Room};
 use precall_store::spool_pace::Pace;
 use tokio::sync::watch;
 
 use crate::durability::batcher::QUEUE_MAX;
+use crate::durability::dated_words::DatedWords;
 use crate::durability::leadership::{EngineRole, Leadership, UnderWay};
+use crate::durability::spool_state::{SpoolHealth, SpoolState};
 
 /// How [`PersistenceState::may_act`] waits: length and number of pauses.
 const ACT_CHECK_INTERVAL: Duration = Duration::from_millis(100);
@@ -33,7 +32,7 @@ pub struct PersistenceState {
     /// Why this process cannot act on the database, or does not yet.
     obstacle: Mutex<Option<(At, String)>>,
     /// What else the database has that it should not have, or lacks.
-    problems: Mutex<Vec<(At, String)>>,
+    problems: DatedWords,
     spool: SpoolState,
     pace: Pace,
     leadership: Leadership,
@@ -51,159 +50,6 @@ pub(crate) struct Troubles {
     pub(crate) spool: Option<(At, String)>,
 }
 
-/// State of the spool.
-#[derive(Debug)]
-pub struct SpoolState {
-    /// Most bytes; none without a spool.
-    max: Option<u64>,
-    is_in_use: AtomicBool,
-    is_failing: AtomicBool,
-    frames: AtomicUsize,
-    bytes: AtomicU64,
-    /// The room on its disk, and since when it is too little; none before the first look.
-    room: Mutex<Option<(Room, Option<At>)>>,
-    /// Directories under `SPOOL_DIR` that are not imported.
-    staying: Mutex<Vec<PathBuf>>,
-    /// Why they are not, and since when.
-    foreign: Mutex<Vec<(At, String)>>,
-    /// Acknowledged events that this database lacks, and since when that is known.
-    missing: Mutex<Vec<(At, String)>>,
-}
-
-/// Health of the spool.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SpoolHealth {
-    /// No spool is configured.
-    None,
-    /// Nothing waits.
-    Empty,
-    /// Events wait for the database.
-    Waiting,
-    /// No room for new calls; the rest is for live calls.
-    Full,
-    /// The spool cannot be written.
-    Failing,
-}
-
-impl SpoolState {
-    /// Health of the spool.
-    #[must_use]
-    pub fn health(&self) -> SpoolHealth {
-        match self.max {
-            None => SpoolHealth::None,
-            Some(_) if self.is_failing.load(Ordering::Relaxed) => SpoolHealth::Failing,
-            Some(max) if self.bytes() > max / 8 * 7 => SpoolHealth::Full,
-            Some(max) if self.is_in_use() && self.is_disk_full(max) => SpoolHealth::Full,
-            Some(_) if self.is_in_use() => SpoolHealth::Waiting,
-            Some(_) => SpoolHealth::Empty,
-        }
-    }
-
-    /// Whether events may wait in it: then logs in the database may be incomplete.
-    #[must_use]
-    pub(crate) fn is_in_use(&self) -> bool {
-        self.is_in_use.load(Ordering::Relaxed)
-    }
-
-    /// Waiting bytes.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Waiting batches.
-    #[must_use]
-    pub fn batches(&self) -> usize {
-        self.frames.load(Ordering::Relaxed)
-    }
-
-    /// Most bytes; none without a spool.
-    #[must_use]
-    pub fn max(&self) -> Option<u64> {
-        self.max
-    }
-
-    fn is_disk_full(&self, max: u64) -> bool {
-        self.held_room().is_some_and(|(room, _)| room::is_full(room, self.bytes(), max))
-    }
-
-    /// Free bytes on its disk, if known.
-    #[must_use]
-    pub fn free(&self) -> Option<u64> {
-        self.held_room().map(|(room, _)| room.bytes)
-    }
-
-    pub(crate) fn set_room(&self, room: Option<Room>) {
-        let mut held = self.held_room();
-        *held = room.map(|room| {
-            let is_short = self.max.is_some_and(|max| room::shortage(room, self.bytes(), max).is_some());
-            let since = held.and_then(|(_, since)| since).or_else(|| Some(clock::now()));
-            (room, since.filter(|_| is_short))
-        });
-    }
-
-    /// What will go wrong when the spool is needed, and what waits there for another database.
-    #[must_use]
-    pub(crate) fn problems(&self) -> Vec<(At, String)> {
-        let short = || {
-            let (room, since) = (*self.held_room())?;
-            Some((since?, room::shortage(room, self.bytes(), self.max?)?))
-        };
-        let missing = self.held_missing().clone();
-        missing.into_iter().chain(short()).chain(self.held_foreign().clone()).collect()
-    }
-
-    /// Returns whether they changed.
-    pub(crate) fn set_missing(&self, found: &[String]) -> bool {
-        replace_dated(&mut self.held_missing(), found)
-    }
-
-    /// Whether other directories than before stay under `SPOOL_DIR` as they are.
-    pub(crate) fn stay_anew<'a>(&self, directories: impl Iterator<Item = &'a Path>) -> bool {
-        let found: Vec<PathBuf> = directories.map(Path::to_owned).collect();
-        let mut held = self.staying.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_news = *held != found;
-        *held = found;
-        is_news
-    }
-
-    /// Why they stay.
-    pub(crate) fn set_foreign(&self, found: &[String]) {
-        replace_dated(&mut self.held_foreign(), found);
-    }
-
-    fn held_room(&self) -> MutexGuard<'_, Option<(Room, Option<At>)>> {
-        self.room.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn held_missing(&self) -> MutexGuard<'_, Vec<(At, String)>> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn held_foreign(&self) -> MutexGuard<'_, Vec<(At, String)>> {
-        self.foreign.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn set_waiting(&self, waiting: Waiting) {
-        self.frames.store(waiting.frames, Ordering::Relaxed);
-        self.bytes.store(waiting.bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn set_in_use(&self, is_in_use: bool) {
-        self.is_in_use.store(is_in_use, Ordering::Relaxed);
-    }
-
-    /// Returns whether the state changed.
-    pub(crate) fn set_failing(&self, is_failing: bool) -> bool {
-        self.is_failing.swap(is_failing, Ordering::Relaxed) != is_failing
-    }
-
-    fn has_room(&self) -> bool {
-        let is_full = self.max.is_none_or(|max| self.bytes() >= max);
-        !is_full && self.health() != SpoolHealth::Failing
-    }
-}
-
 impl PersistenceState {
     /// `spool_max`: most bytes in the spool; none without one. `outage_max`: how long this process may act while the
     /// database is away and no standby is there. Without a spool it takes no calls then, so nobody has to wait for it.
@@ -218,18 +64,8 @@ impl PersistenceState {
             position: watch::Sender::new(0),
             quarantined: AtomicI64::new(0),
             obstacle: Mutex::new(None),
-            problems: Mutex::default(),
-            spool: SpoolState {
-                max: spool_max,
-                is_in_use: AtomicBool::new(false),
-                is_failing: AtomicBool::new(false),
-                frames: AtomicUsize::new(0),
-                bytes: AtomicU64::new(0),
-                room: Mutex::default(),
-                staying: Mutex::default(),
-                foreign: Mutex::default(),
-                missing: Mutex::default(),
-            },
+            problems: DatedWords::default(),
+            spool: SpoolState::new(spool_max),
             pace: Pace::default(),
             leadership: Leadership::new(alone),
             troubles: Mutex::default(),
@@ -289,8 +125,7 @@ impl PersistenceState {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a new call and all its events can be stored, in the database or the spool. The last eighth of queue
-    /// and
+    /// Whether a new call and all its events can be stored, in the database or the spool. The last eighth of queue and
     /// spool is reserved for live calls and reports.
     #[must_use]
     pub(crate) fn can_keep_call(&self) -> bool {
@@ -408,12 +243,12 @@ impl PersistenceState {
     /// What is not as needed at the database, with what to change, and since when.
     #[must_use]
     pub(crate) fn problems(&self) -> Vec<(At, String)> {
-        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.problems.now()
     }
 
     /// Returns whether they changed.
     pub(crate) fn set_problems(&self, problems: &[String]) -> bool {
-        replace_dated(&mut self.problems.lock().unwrap_or_else(PoisonError::into_inner), problems)
+        self.problems.replace(problems)
     }
 
     fn held_obstacle(&self) -> MutexGuard<'_, Option<(At, String)>> {
@@ -477,18 +312,6 @@ impl PersistenceState {
             });
         }
     }
-}
-
-/// Problems that stay keep their time. Returns whether they changed.
-fn replace_dated(held: &mut Vec<(At, String)>, problems: &[String]) -> bool {
-    let is_news = held.len() != problems.len() || held.iter().zip(problems).any(|((_, old), new)| old != new);
-    if is_news {
-        let now = clock::now();
-        let since =
-            |words: &String| held.iter().find(|(_, old)| old == words).map_or(now, |(since, _)| *since);
-        *held = problems.iter().map(|words| (since(words), words.clone())).collect();
-    }
-    is_news
 }
 
 #[cfg(test)]

@@ -77,8 +77,7 @@ impl<A> WritePath<A> {
         self.repeat()
     }
 
-    /// The running batch could not be spooled while `waiting` frames are in the spool. Returns the step to try after
-    /// a
+    /// The running batch could not be spooled while `waiting` frames are in the spool. Returns the step to try after a
     /// pause: the database if no frame waits.
     pub fn not_spooled(&mut self, waiting: usize) -> Option<WriteStep> {
         self.is_spooling = waiting > 0;
@@ -90,9 +89,8 @@ impl<A> WritePath<A> {
         DrainMark { spooled: self.spooled }
     }
 
-    /// The drain since this mark found the spool empty. Returns whether batches go directly to the database again:
-    /// not if
-    /// a batch was spooled since the mark, because it may have come after the drain looked, nor while one is being
+    /// The drain since this mark found the spool empty. Returns whether batches go directly to the database again: not
+    /// if a batch was spooled since the mark, because it may have come after the drain looked, nor while one is being
     /// spooled.
     pub fn drained(&mut self, since: DrainMark) -> bool {
         if self.spooled == since.spooled && !matches!(self.in_hand, Some(WriteStep::Spool(_))) {

@@ -98,8 +98,7 @@ impl Budgets {
     }
 
     /// Checks whether a new call is allowed; counts only a refusal. Without a caller (withheld number) only the
-    /// budgets
-    /// of the installation apply.
+    /// budgets of the installation apply.
     ///
     /// # Errors
     /// The exhausted budget.

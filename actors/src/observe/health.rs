@@ -5,7 +5,7 @@ use std::time::Duration;
 use precall_call::At;
 
 use crate::durability::leadership::EngineRole;
-use crate::durability::persistence_state::SpoolHealth;
+use crate::durability::spool_state::SpoolHealth;
 use crate::limits::budgets::BudgetUse;
 use crate::limits::provider_capacity::Measure;
 use crate::observe::outcomes::HealthProblem;

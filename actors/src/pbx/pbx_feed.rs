@@ -250,8 +250,7 @@ impl PbxFeed {
     }
 
     /// Requests the list soon: an event may be lost. What the sequence counts is not documented, so the lists are
-    /// limited
-    /// to one per `hint_interval_min`.
+    /// limited to one per `hint_interval_min`.
     fn schedule_list(&mut self, now: At, ctx: &mut Context<Self>) {
         if self.list_is_scheduled {
             return;

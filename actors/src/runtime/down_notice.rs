@@ -1,5 +1,4 @@
-//! A field that tells another actor, when it is dropped, that its own actor is gone: after a normal stop, a panic or
-//! a
+//! A field that tells another actor, when it is dropped, that its own actor is gone: after a normal stop, a panic or a
 //! cancelled task.
 
 use actix::{Message, Recipient};

@@ -1,5 +1,8 @@
 //! Tests of persistence state.
 
+use precall_store::spool::handle::Waiting;
+use precall_store::spool::room::Room;
+
 use super::*;
 use crate::durability::lease::Company;
 

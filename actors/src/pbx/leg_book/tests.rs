@@ -402,8 +402,7 @@ fn step() -> impl Strategy<Value = Step> {
 
 proptest! {
     /// For inputs in any order: a leg is reported before it is gone, is gone once, never falls back, has one request
-    /// at
-    /// a time, and after a comparison without other inputs the known legs equal the list.
+    /// at a time, and after a comparison without other inputs the known legs equal the list.
     #[test]
     fn reports_are_consistent_for_every_order_of_inputs(steps in prop::collection::vec(step(), 0..60)) {
         let mut fixture = Fixture::open();
