@@ -144,6 +144,36 @@ fn public_functions_take_no_bool() {
 }
 
 #[test]
+fn comments_are_not_broken_after_a_word() {
+    let words = |line: &str| {
+        let text = line.trim_start();
+        let mark = ["///", "//!", "//"].into_iter().find(|mark| text.starts_with(mark))?;
+        Some((mark, text[mark.len()..].trim().to_owned()))
+    };
+    let rule = |source: &Source| {
+        let lines: Vec<&str> = source.text.lines().filter(|_| source.is_rust()).collect();
+        let broken = lines.windows(3).enumerate().filter(|(_, three)| {
+            let [Some(before), Some(short), Some(after)] =
+                [words(three[0]), words(three[1]), words(three[2])]
+            else {
+                return false;
+            };
+            let is_prose = after.1.starts_with(|c: char| c.is_alphabetic() || c == '`');
+            let goes_on = before.0 == short.0 && short.0 == after.0 && is_prose;
+            goes_on
+                && before.1.len() > 90
+                && (1..20).contains(&short.1.len())
+                && !short.1.ends_with(['.', ':', '?'])
+        });
+        broken.map(|(index, _)| source.breach(index + 2, "join it with the next line")).collect()
+    };
+    holds(rule);
+    let long = "x".repeat(100);
+    catches(rule, "src/x.rs", &format!("/// {long}\n/// and\n/// the rest of it.\nfn x() {{}}"));
+    spares(rule, "src/x.rs", &format!("/// {long}\n/// ends.\n/// The next one.\nfn x() {{}}"));
+}
+
+#[test]
 fn nothing_is_left_to_do() {
     // Put together here, so that this file does not break its own rule.
     let marks = [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("XX", "X"), concat!("HA", "CK")];
