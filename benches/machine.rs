@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use precall_call::{
-    Admission, Answered, At, Call, ConversationId, Effect, Event, Grade, GreetingEnd, LineId, Offer, Policy,
-    Proof, Report, Route, VoiceId, VoiceSource, VoiceWait, fold, open, step,
+    Admission, At, Call, ConversationId, Effect, Event, GreetingEnd, Offer, Policy, Route, VoiceId,
+    VoiceSource, fold, open, step,
 };
+use precall_test_support::{call_policy, reported};
 
 const SECOND: i64 = 1_000_000;
 
@@ -64,36 +65,6 @@ impl Played {
     }
 }
 
-fn policy(route: Route) -> Policy {
-    Policy {
-        route,
-        line: LineId::new("default"),
-        fallback_voice: Some(VoiceId::new("fallback")),
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: true,
-        notice: None,
-        has_transfer: true,
-        has_destination: true,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        skip_key: Some('1'),
-        person_key: Some('0'),
-        proof: Proof::None,
-        pin_wait: Duration::from_secs(10),
-        clone_max_wait: Duration::from_secs(35),
-        ring_max: Duration::from_secs(45),
-        greeting_max: Duration::from_secs(15),
-        handoff_max: Duration::from_secs(20),
-        conversation_max: Duration::from_secs(600),
-        leg_max: Duration::from_secs(10),
-        list_max: Some(Duration::from_secs(300)),
-        report_grace: Duration::from_secs(30),
-        notes_first_word: true,
-        free_retries: true,
-    }
-}
-
 fn voice_ready() -> Event {
     Event::VoiceReady {
         voice: VoiceId::new("a voice of twenty ch"),
@@ -103,23 +74,10 @@ fn voice_ready() -> Event {
     }
 }
 
-fn reported(conversation: &ConversationId) -> Event {
-    Event::Reported(Report {
-        conversation: conversation.clone(),
-        purpose: None,
-        grade: Grade::Completed,
-        failure: None,
-        duration: Some(Duration::from_secs(9)),
-        has_words: true,
-        has_analysis: false,
-        answered: Answered::Unknown,
-    })
-}
-
 fn callback() -> Played {
     let (greeting, agent) = (ConversationId::new("conv_greeting"), ConversationId::new("conv_agent"));
     Played::of(
-        policy(Route::Callback),
+        call_policy(Route::Callback),
         vec![
             Event::GreetingStarted { conversation: Some(greeting.clone()) },
             voice_ready(),
@@ -134,7 +92,7 @@ fn callback() -> Played {
 fn bridge() -> Played {
     let agent = ConversationId::new("conv_agent");
     Played::of(
-        policy(Route::Bridge),
+        call_policy(Route::Bridge),
         vec![
             Event::LegConnected,
             Event::GreetingStarted { conversation: None },

@@ -12,8 +12,8 @@ use deadpool_postgres::Pool;
 use futures_util::SinkExt;
 use precall_base::clock;
 use precall_call::{
-    Admission, Answered, At, Call, ConversationId, Effect, Event, Grade, LineId, Offer, Policy, Proof,
-    Purpose, Report, Route, VoiceId, VoiceSource, VoiceWait, open, step,
+    Admission, At, Call, ConversationId, Effect, Event, Offer, Purpose, Report, Route, VoiceId, VoiceSource,
+    open, step,
 };
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_store::connect::{self, Limits};
@@ -28,6 +28,7 @@ use precall_store::spool::batch::to_frame;
 use precall_store::spool::handle::SpoolHandle;
 use precall_store::spool_pace::Pace;
 use precall_store::spool_recovery::LeftSpools;
+use precall_test_support::{call_policy, reported};
 use serde_json::json;
 use slog::{Discard, Logger, o};
 use uuid::Uuid;
@@ -192,12 +193,15 @@ struct Played {
 
 impl Played {
     fn begin(number: usize) -> Self {
-        let offer = Offer { policy: Arc::new(policy()), admission: Admission::Accepted };
+        let offer = Offer { policy: Arc::new(call_policy(Route::Callback)), admission: Admission::Accepted };
         Self { id: Uuid::now_v7(), number, call: open(&offer, clock::now()).next }
     }
 
     fn offer(&self) -> Event {
-        Event::Offered(Offer { policy: Arc::new(policy()), admission: Admission::Accepted })
+        Event::Offered(Offer {
+            policy: Arc::new(call_policy(Route::Callback)),
+            admission: Admission::Accepted,
+        })
     }
 
     fn whole(number: usize) -> Vec<Entry> {
@@ -329,48 +333,5 @@ impl Played {
             pii,
             derived,
         }
-    }
-}
-
-fn reported(conversation: &ConversationId) -> Event {
-    Event::Reported(Report {
-        conversation: conversation.clone(),
-        purpose: None,
-        grade: Grade::Completed,
-        failure: None,
-        duration: Some(Duration::from_secs(9)),
-        has_words: true,
-        has_analysis: false,
-        answered: Answered::Unknown,
-    })
-}
-
-fn policy() -> Policy {
-    Policy {
-        route: Route::Callback,
-        line: LineId::new("default"),
-        fallback_voice: Some(VoiceId::new("fallback")),
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: false,
-        notice: None,
-        has_transfer: false,
-        has_destination: false,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        skip_key: None,
-        person_key: None,
-        proof: Proof::None,
-        pin_wait: Duration::from_secs(10),
-        clone_max_wait: Duration::from_secs(35),
-        ring_max: Duration::from_secs(45),
-        greeting_max: Duration::from_secs(15),
-        handoff_max: Duration::from_secs(20),
-        conversation_max: Duration::from_secs(600),
-        leg_max: Duration::from_secs(10),
-        list_max: None,
-        report_grace: Duration::from_secs(30),
-        notes_first_word: true,
-        free_retries: true,
     }
 }

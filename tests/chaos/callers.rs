@@ -6,14 +6,11 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use precall::signature::{Kind, sign};
-use precall_base::clock;
 use precall_simulators::threecx::{self, CallReport, EndedBy, NewCall, State, WebhookMode};
-use serde_json::Value;
 
 use crate::site::{Route, caller};
 use crate::support::proxy::Dice;
-use crate::support::{CALLED, SECRET, ended, http_client, incoming, pause};
+use crate::support::{CALLED, PostedWebhooks, ended, incoming, pause};
 
 /// How long a caller stays: a few callers shortly, so that a short run has all phases of a call, many callers longer.
 const FEW: u64 = 30;
@@ -69,21 +66,14 @@ pub struct Callers {
     pub live: RefCell<BTreeMap<String, Timestamp>>,
     pub over: RefCell<Vec<Over>>,
     silences: RefCell<BTreeMap<(String, Timestamp), Duration>>,
-    outstanding: Cell<usize>,
-    posted: Cell<usize>,
-    /// Webhooks of the test that were acknowledged: the body, and the call of the answer.
-    pub acknowledged: RefCell<BTreeMap<String, Option<String>>>,
+    /// Webhooks of the test, on the route `callback`.
+    pub webhooks: Rc<PostedWebhooks>,
 }
 
 impl Callers {
     /// How many there were.
     pub fn placed(&self) -> usize {
         self.placed.get()
-    }
-
-    /// How many webhooks the test has posted.
-    pub fn posted(&self) -> usize {
-        self.posted.get()
     }
 
     /// No more come.
@@ -113,7 +103,9 @@ impl Callers {
         let begun = Instant::now();
         while !self.stop.get() {
             let due = begun.elapsed().as_millis() / apart.as_millis();
-            while u128::try_from(self.placed.get()).unwrap() < due && self.outstanding.get() < OUTSTANDING {
+            while u128::try_from(self.placed.get()).unwrap() < due
+                && self.webhooks.outstanding() < OUTSTANDING
+            {
                 let n = self.placed.get();
                 self.placed.set(n + 1);
                 match to.route {
@@ -140,33 +132,13 @@ impl Callers {
 
     /// Posts the webhooks of a call: its beginning twice, as a sender does that is not sure, and the end of an earlier
     /// one.
-    fn announce(self: &Rc<Self>, url: &str, n: usize) {
+    fn announce(&self, url: &str, n: usize) {
         let id = format!("pbx-{n}");
         let mut bodies = vec![incoming(&id, &caller(n)), incoming(&id, &caller(n))];
         bodies.extend(n.checked_sub(ENDS_AFTER_CALLS).map(|earlier| ended(&format!("pbx-{earlier}"))));
         for body in bodies {
-            self.outstanding.set(self.outstanding.get() + 1);
-            self.posted.set(self.posted.get() + 1);
-            actix::spawn(Rc::clone(self).post(format!("{url}/webhook/3cx"), body.to_string()));
+            self.webhooks.post(url, body.to_string());
         }
-    }
-
-    async fn post(self: Rc<Self>, url: String, body: String) {
-        let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), body.as_bytes(), clock::now());
-        let request = http_client().post(url).insert_header((name, value));
-        if let Ok(mut answer) = request.send_body(body.clone()).await
-            && answer.status().is_success()
-        {
-            let said: Value = answer.json().await.unwrap_or_default();
-            let call = said["call_id"].as_str().map(ToOwned::to_owned);
-            self.acknowledged.borrow_mut().insert(body, call);
-        }
-        self.outstanding.set(self.outstanding.get() - 1);
-    }
-
-    /// Whether all webhooks were answered, or given up.
-    pub fn is_quiet(&self) -> bool {
-        self.outstanding.get() == 0
     }
 
     /// Every caller hangs up.

@@ -80,7 +80,7 @@ impl Attack {
     async fn acknowledged(&mut self, client: &Client) -> Vec<Broken> {
         // What was acknowledged by now is in the database, because nothing is in the spool.
         let (posted, calls, reports) =
-            (self.callers.acknowledged.borrow().clone(), self.witness.calls(), self.witness.reports());
+            (self.callers.webhooks.acknowledged(), self.witness.calls(), self.witness.reports());
         let of_pbx = "select provider_id, convert_from(body, 'utf8')::jsonb ->> 'event_type', count(*)
             from webhooks where kind = '3cx' group by 1, 2";
         let rows = client.query(of_pbx, &[]).await.unwrap();

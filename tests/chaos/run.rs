@@ -182,7 +182,7 @@ impl Attack {
         if self.site.route == Route::Bridge {
             self.callers.hang_up(&self.site.pbx);
         }
-        until("the last webhooks are answered", || async { self.callers.is_quiet() }).await;
+        until("the last webhooks are answered", || async { self.callers.webhooks.outstanding() == 0 }).await;
         let client = connect_to(&self.site.postgres.url()).await;
         let live = "select count(*) from call_log where state <> 'released'";
         let begun = Instant::now();

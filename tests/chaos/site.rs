@@ -143,12 +143,7 @@ impl Site {
             .env("ELEVENLABS_API_KEY", API_KEY)
             .env("ELEVENLABS_PROBE_SECONDS", "5")
             .env("POSTCALL_WAIT_SECONDS", "5")
-            .env("MAX_LIVE_CALLS", "100000")
-            .env("SOURCE_LIMIT_PER_SECOND", "100000")
-            .env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000")
-            .env("CALLBACK_LIMIT_PER_HOUR", "1000000")
-            .env("CALLBACK_LIMIT_PER_DAY", "1000000")
-            .env("CALLBACK_LIMIT_CONCURRENT", "100000")
+            .without_limits()
             .env("CACHE_TTL", CACHE_TTL_SECONDS)
             // How long an agent may be silent before the caller hears music: the shortest time that there is.
             .env("AGENT_STALL_SECONDS", "1")

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use precall::signature::{Kind, sign};
 use precall_base::clock;
-use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
-use precall_simulators::threecx::{self, NewCall};
+use precall_simulators::elevenlabs;
+use precall_simulators::threecx::NewCall;
 use serde_json::Value;
 
 use crate::program::Run;
-use crate::support::{CLIENT, SECRET, allowing_agent, caller, connect_to, database, until};
+use crate::support::{SECRET, caller, connect_to, database, pbx_simulator, talkative_agent, until};
 
 const HOUR: i64 = 3_600;
 /// Long enough for both steps, and short enough that the test sees its end.
@@ -21,12 +21,6 @@ fn step(file: &Path, seconds: i64) {
     let new = file.with_extension("new");
     std::fs::write(&new, seconds.to_string()).unwrap();
     std::fs::rename(&new, file).unwrap();
-}
-
-fn talkative() -> Agent {
-    let say = Act::Say(Say { ms: Some(1_000), text: "On and on.".to_owned(), ..Say::default() });
-    let script = std::iter::repeat_n(Step::Act(say), 100).collect();
-    Agent { script: Script::new(script).unwrap(), ..allowing_agent() }
 }
 
 async fn health(url: &str) -> Value {
@@ -48,12 +42,11 @@ async fn a_step_of_the_clock_neither_ends_nor_prolongs_a_conversation() {
     let database = database();
     let options = elevenlabs::Options {
         conversation: Duration::from_secs(600),
-        agent: talkative(),
+        agent: talkative_agent(),
         ..Default::default()
     };
     let provider = elevenlabs::start(options).await.unwrap();
-    let pbx =
-        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    let pbx = pbx_simulator().await;
     let samples = tempfile::tempdir().unwrap();
     let file: PathBuf = samples.path().join("clock");
     let run = Run::of(&["serve"])

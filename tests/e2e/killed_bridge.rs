@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
+use precall_simulators::elevenlabs;
 use precall_simulators::threecx::{self, NewCall};
 use precall_store::verify::verify;
 use tokio_postgres::Client;
 
 use crate::program::{Program, Run};
-use crate::support::{CLIENT, SECRET, allowing_agent, caller, connect_to, database, pause, until};
+use crate::support::{caller, connect_to, database, pause, pbx_simulator, talkative_agent, until};
 
 /// As many as a busy machine can run beside other tests. `KILLED_CALLS` sets another number.
 const CALLS: usize = 20;
@@ -18,16 +18,6 @@ const WITHIN: Duration = Duration::from_secs(60);
 
 fn calls() -> usize {
     std::env::var("KILLED_CALLS").ok().and_then(|text| text.parse().ok()).unwrap_or(CALLS)
-}
-
-/// Speaks and listens for longer than any test.
-fn talkative() -> Agent {
-    let sentence = [
-        Act::Say(Say { ms: Some(2_000), text: "On and on.".to_owned(), ..Say::default() }),
-        Act::Wait { ms: 500 },
-    ];
-    let script = sentence.into_iter().cycle().take(100).map(Step::Act).collect();
-    Agent { script: Script::new(script).unwrap(), ..allowing_agent() }
 }
 
 struct Site {
@@ -43,12 +33,11 @@ impl Site {
     async fn new(url: &str) -> Self {
         let options = elevenlabs::Options {
             conversation: Duration::from_secs(600),
-            agent: talkative(),
+            agent: talkative_agent(),
             ..Default::default()
         };
         let provider = elevenlabs::start(options).await.unwrap();
-        let pbx =
-            threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+        let pbx = pbx_simulator().await;
         let samples = tempfile::tempdir().unwrap();
         let run = Run::of(&["serve"]).on_the_bridge(url, &provider.url(), &pbx.base_url(), samples.path());
         let client = connect_to(url).await;

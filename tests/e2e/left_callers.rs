@@ -6,7 +6,7 @@ use precall_simulators::threecx::{self, NewCall, Outcome, Turn};
 use tokio_postgres::Client;
 
 use crate::program::{Program, Run};
-use crate::support::{CLIENT, PERSON, SECRET, allowing_agent, caller, connect_to, database, until};
+use crate::support::{PERSON, allowing_agent, caller, connect_to, database, pbx_simulator, until};
 
 /// A killed service that had a caller on the line.
 struct Site {
@@ -22,8 +22,7 @@ impl Site {
     async fn killed(url: &str) -> Self {
         let options = elevenlabs::Options { agent: allowing_agent(), ..Default::default() };
         let provider = elevenlabs::start(options).await.unwrap();
-        let pbx =
-            threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+        let pbx = pbx_simulator().await;
         let destination = Some(PERSON.to_owned());
         let answers = Turn { outcome: Outcome::Answered, after_ms: Some(50), destination, ..Turn::default() };
         pbx.set_routeto(vec![answers]);
@@ -102,8 +101,7 @@ async fn a_start_with_a_secret_that_the_pbx_refuses_leaves_no_caller_behind() {
     let site = Site::killed(database.url()).await;
     let wrong = site.run.clone().env("THREECX_CLIENT_SECRET", "another-secret-0123456789abcdefghij");
     site.refuses(wrong, &["3CX rejects THREECX_CLIENT_ID and THREECX_CLIENT_SECRET"]).await;
-    let elsewhere =
-        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    let elsewhere = pbx_simulator().await;
     let moved = site.run.clone().env("THREECX_BASE_URL", &elsewhere.base_url());
     site.refuses(moved, &["their legs are at", &site.pbx.base_url()]).await;
     elsewhere.stop().await;

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
+use precall_simulators::elevenlabs;
 use precall_simulators::threecx::{self, Fault, NewCall, StreamFault, WsFault};
 use precall_store::verify::verify;
 use serde_json::{Value, json};
@@ -13,8 +13,8 @@ use tempfile::TempDir;
 use crate::program::{API_KEY, Program, Run};
 use crate::support::database_link::{DatabaseLink, Link};
 use crate::support::{
-    CALLED, CLIENT, PERSON, SECRET, allow_override, allowing_agent, caller, connect_to, database,
-    http_client, until,
+    CALLED, PERSON, SECRET, allow_override, caller, connect_to, database, http_client, pbx_simulator,
+    talkative_agent, until,
 };
 
 const STANDS_BY: &str = "another precall is the leader, this one is a standby";
@@ -216,13 +216,6 @@ async fn a_leader_without_a_standby_takes_calls_while_the_database_is_away() {
     holds(database.url()).await;
 }
 
-/// Speaks for longer than any test, without a pause.
-fn talkative() -> Agent {
-    let say = Act::Say(Say { ms: Some(2_000), text: "On and on.".to_owned(), ..Say::default() });
-    let script = std::iter::repeat_n(Step::Act(say), 100).collect();
-    Agent { script: Script::new(script).unwrap(), ..allowing_agent() }
-}
-
 /// What the caller heard, in pieces of 20 ms: whether each was loud enough to hear.
 fn heard(pbx: &threecx::Simulator, call: &str) -> Vec<bool> {
     let wav = pbx.audio(call).unwrap();
@@ -254,10 +247,9 @@ async fn hand_over(faults: Vec<Fault>) {
     println!("with {} faults of the PBX:", faults.len());
     let database = database();
     let conversation = Duration::from_secs(600);
-    let options = elevenlabs::Options { conversation, agent: talkative(), ..Default::default() };
+    let options = elevenlabs::Options { conversation, agent: talkative_agent(), ..Default::default() };
     let provider = elevenlabs::start(options).await.unwrap();
-    let pbx =
-        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    let pbx = pbx_simulator().await;
     let samples = tempfile::tempdir().unwrap();
     // Each on a host of its own: with its own spool.
     let serve = async |host: &str| {
@@ -331,8 +323,7 @@ async fn hand_over(faults: Vec<Fault>) {
 async fn two_databases_on_one_3cx_client_are_noticed() {
     let databases = [database(), database()];
     let provider = elevenlabs::start(elevenlabs::Options::default()).await.unwrap();
-    let pbx =
-        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    let pbx = pbx_simulator().await;
     pbx.set_faults(vec![Fault { ws: Some(WsFault::CloseOnToken), ..Fault::default() }]);
     let mut services = Vec::new();
     for database in &databases {

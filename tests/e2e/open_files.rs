@@ -4,12 +4,12 @@
 use std::time::{Duration, Instant};
 
 use precall_base::open_files;
-use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
-use precall_simulators::threecx::{self, NewCall};
+use precall_simulators::elevenlabs;
+use precall_simulators::threecx::NewCall;
 
 use crate::program::Run;
 use crate::support::{
-    CLIENT, SECRET, allowing_agent, caller, connect_to, database, http_client, pause, until,
+    caller, connect_to, database, http_client, pause, pbx_simulator, talkative_agent, until,
 };
 
 const CALLS: usize = 50;
@@ -19,16 +19,13 @@ const SHRINKS_WITHIN: Duration = Duration::from_secs(120);
 #[actix::test]
 async fn descriptors_return_to_the_base_after_a_burst_of_calls() {
     let database = database();
-    let say = Act::Say(Say { ms: Some(2_000), text: "On and on.".to_owned(), ..Say::default() });
-    let script = Script::new(std::iter::repeat_n(Step::Act(say), 100).collect()).unwrap();
     let options = elevenlabs::Options {
         conversation: Duration::from_secs(600),
-        agent: Agent { script, ..allowing_agent() },
+        agent: talkative_agent(),
         ..Default::default()
     };
     let provider = elevenlabs::start(options).await.unwrap();
-    let pbx =
-        threecx::Simulator::start(threecx::Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap();
+    let pbx = pbx_simulator().await;
     let samples = tempfile::tempdir().unwrap();
     let run = Run::of(&["serve"])
         .on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path())

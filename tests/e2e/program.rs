@@ -97,6 +97,19 @@ impl Run {
         pairs.into_iter().fold(run, |run, (name, value)| run.env(name, value))
     }
 
+    /// No limit that a load of a test could reach.
+    pub fn without_limits(self) -> Self {
+        let pairs = [
+            ("MAX_LIVE_CALLS", "100000"),
+            ("SOURCE_LIMIT_PER_SECOND", "100000"),
+            ("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000"),
+            ("CALLBACK_LIMIT_PER_HOUR", "1000000"),
+            ("CALLBACK_LIMIT_PER_DAY", "1000000"),
+            ("CALLBACK_LIMIT_CONCURRENT", "100000"),
+        ];
+        pairs.into_iter().fold(self, |run, (name, value)| run.env(name, value))
+    }
+
     pub fn input(mut self, text: &str) -> Self {
         text.clone_into(&mut self.input);
         self

@@ -7,8 +7,6 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
-use precall::signature::{Kind, sign};
-use precall_base::clock;
 use precall_simulators::{Target, elevenlabs};
 use precall_store::verify::verify;
 use serde_json::{Value, json};
@@ -16,7 +14,8 @@ use serde_json::{Value, json};
 use crate::program::{API_KEY, Program, Run, free_port};
 use crate::support::cluster::Cluster;
 use crate::support::{
-    CALLED, PATIENCE, SECRET, allowing_agent, connect_to, ended, http_client, lasting, pause, until,
+    CALLED, PATIENCE, PostedWebhooks, SECRET, allowing_agent, connect_to, ended, http_client, lasting, pause,
+    until,
 };
 
 /// Webhooks are 5 ms apart: 200 a second.
@@ -68,17 +67,6 @@ impl Random {
     }
 }
 
-/// Acknowledged webhooks: the body, and the call id of the answer.
-type Acknowledged = BTreeMap<String, Option<String>>;
-
-#[derive(Default)]
-struct Load {
-    stop: Cell<bool>,
-    posted: Cell<usize>,
-    outstanding: Cell<usize>,
-    acknowledged: RefCell<Acknowledged>,
-}
-
 fn webhook(call: usize, step: usize) -> Value {
     let id = format!("pbx-{call}");
     let caller = format!("+1202{}", 2_000_000 + call);
@@ -92,37 +80,22 @@ fn webhook(call: usize, step: usize) -> Value {
     }
 }
 
-async fn post(load: Rc<Load>, url: String, body: String) {
-    let (name, value) = sign(Kind::ThreeCx, SECRET.as_bytes(), body.as_bytes(), clock::now());
-    let request = http_client().post(url).insert_header((name, value));
-    if let Ok(mut answer) = request.send_body(body.clone()).await
-        && answer.status().is_success()
-    {
-        let said: Value = answer.json().await.unwrap_or_default();
-        let call = said["call_id"].as_str().map(ToOwned::to_owned);
-        load.acknowledged.borrow_mut().insert(body, call);
-    }
-    load.outstanding.set(load.outstanding.get() - 1);
-}
-
 /// Posts until it is stopped.
-async fn run_load(load: Rc<Load>, url: String) {
+async fn run_load(webhooks: Rc<PostedWebhooks>, stop: Rc<Cell<bool>>, url: String) {
     let (begun, mut n) = (Instant::now(), 0_usize);
-    while !load.stop.get() {
+    while !stop.get() {
         let due = usize::try_from(begun.elapsed().as_millis() / APART.as_millis()).unwrap();
-        while n < due && load.outstanding.get() < OUTSTANDING {
+        while n < due && webhooks.outstanding() < OUTSTANDING {
             let (call, step) = (n / PER_CALL, n % PER_CALL);
             let call = if step == PER_CALL - 1 { call.checked_sub(ENDS_AFTER_CALLS) } else { Some(call) };
             if let Some(call) = call {
-                load.outstanding.set(load.outstanding.get() + 1);
-                load.posted.set(load.posted.get() + 1);
-                actix::spawn(post(Rc::clone(&load), url.clone(), webhook(call, step).to_string()));
+                webhooks.post(&url, webhook(call, step).to_string());
             }
             n += 1;
         }
         pause().await;
     }
-    until("the last webhooks are answered", || async { load.outstanding.get() == 0 }).await;
+    until("the last webhooks are answered", || async { webhooks.outstanding() == 0 }).await;
 }
 
 /// Collects the dials that the provider received. It remembers only the latest, so it is polled.
@@ -166,12 +139,7 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
         .in_production(&database, &provider.url(), samples.path().to_str().unwrap())
         .env("ELEVENLABS_API_KEY", API_KEY)
         .env("PORT", &port.to_string())
-        .env("MAX_LIVE_CALLS", "100000")
-        .env("SOURCE_LIMIT_PER_SECOND", "100000")
-        .env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000")
-        .env("CALLBACK_LIMIT_PER_HOUR", "1000000")
-        .env("CALLBACK_LIMIT_PER_DAY", "1000000")
-        .env("CALLBACK_LIMIT_CONCURRENT", "100000")
+        .without_limits()
         .env("POSTCALL_WAIT_SECONDS", "5")
         .env("LOG_LEVEL", "warning");
     let serve = || async {
@@ -182,9 +150,10 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
     let service = Rc::new(RefCell::new(Some(serve().await)));
     until("calls are accepted", || async { is(&url, "/health/ready", 200).await }).await;
 
-    let (load, dials) = (Rc::new(Load::default()), Rc::new(RefCell::new(BTreeSet::new())));
+    let (webhooks, stop) = (Rc::new(PostedWebhooks::default()), Rc::new(Cell::new(false)));
+    let dials = Rc::new(RefCell::new(BTreeSet::new()));
     let watching = actix::spawn(watch_dials(Rc::clone(&provider), Rc::clone(&dials)));
-    let loading = actix::spawn(run_load(Rc::clone(&load), format!("{url}/webhook/3cx")));
+    let loading = actix::spawn(run_load(Rc::clone(&webhooks), Rc::clone(&stop), url.clone()));
     let mut random = Random(storm.seed);
     let kills = async {
         let mut random = Random(storm.seed ^ 1);
@@ -218,7 +187,7 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
     };
     let ((), cluster) = tokio::join!(kills, outages);
     lasting(Duration::from_secs(1)).await;
-    load.stop.set(true);
+    stop.set(true);
     loading.await.unwrap();
 
     let client = connect_to(&cluster.url("postgres")).await;
@@ -231,7 +200,7 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
     lasting(Duration::from_secs(1)).await;
     watching.abort();
 
-    let acknowledged = load.acknowledged.take();
+    let acknowledged = webhooks.acknowledged();
     let rows = client
         .query("select body, count(*) from webhooks where kind = '3cx' group by body", &[])
         .await
@@ -272,7 +241,7 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
     println!(
         "{} of {} webhooks and {} reports acknowledged over {} kills, {} stops and {} crashes; {} calls, {} dials",
         acknowledged.len(),
-        load.posted.get(),
+        webhooks.posted(),
         reported.len(),
         storm.kills,
         storm.stops,

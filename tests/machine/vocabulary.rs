@@ -5,42 +5,17 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, Answered, At, AudioHeard, Call, CallPart, Cause, ConversationId, Event, Grade,
-    GreetingEnd, HandingOff, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Person, Phase, Policy, Proof,
-    ProofWay, ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    GreetingEnd, HandingOff, HandoffFailure, LegSeen, NoVoice, Offer, Person, Phase, Policy, ProofWay,
+    ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
 };
+use precall_test_support::call_policy;
 
 pub const SECOND: i64 = 1_000_000;
 pub const NOTICE: &str = "0a1b2c3d4e5f";
 pub const PERSON: &str = "sales";
 
 pub fn policy(route: Route) -> Policy {
-    Policy {
-        route,
-        line: LineId::new("default"),
-        fallback_voice: Some(VoiceId::new("fallback")),
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: true,
-        has_transfer: true,
-        has_destination: true,
-        persons: Arc::from([Arc::from(PERSON)]),
-        ends_with_pbx_call: true,
-        notice: None,
-        skip_key: Some('1'),
-        person_key: Some('0'),
-        proof: Proof::None,
-        pin_wait: Duration::from_secs(10),
-        clone_max_wait: Duration::from_secs(35),
-        ring_max: Duration::from_secs(45),
-        greeting_max: Duration::from_secs(15),
-        handoff_max: Duration::from_secs(20),
-        conversation_max: Duration::from_secs(600),
-        leg_max: Duration::from_secs(10),
-        list_max: Some(Duration::from_secs(300)),
-        report_grace: Duration::from_secs(30),
-        notes_first_word: true,
-        free_retries: true,
-    }
+    Policy { persons: Arc::from([Arc::from(PERSON)]), ..call_policy(route) }
 }
 
 pub fn offer(policy: Policy) -> Offer {

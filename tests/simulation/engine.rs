@@ -13,11 +13,12 @@ use precall_actors::durability::write_path::{DrainMark, WritePath, WriteStep};
 use precall_actors::voices::rules::VoiceRules;
 use precall_actors::voices::slot_rules::SlotRules;
 use precall_actors::voices::terms::VoiceLimits;
-use precall_call::{At, Call, CallId, Effect, Event, Policy, Proof, Route, VoiceId, VoiceWait, step};
+use precall_call::{At, Call, CallId, Effect, Event, Policy, Route, step};
 use precall_store::events::event_json;
 use precall_store::events::rows::{Batch, Entry, Stream};
 use precall_store::spool::Spool;
 use precall_store::voices::ConsentRule;
+use precall_test_support::call_policy;
 use uuid::Uuid;
 
 use crate::disk::Disk;
@@ -153,31 +154,16 @@ impl Engine {
 /// The policy of all calls in the simulation.
 pub fn policy() -> Arc<Policy> {
     Arc::new(Policy {
-        route: Route::Callback,
-        line: precall_call::LineId::new("default"),
-        fallback_voice: Some(VoiceId::new("fallback")),
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
         has_bridge: false,
         has_transfer: false,
         has_destination: false,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        notice: None,
         skip_key: None,
         person_key: None,
-        proof: Proof::None,
-        pin_wait: Duration::from_secs(10),
-        clone_max_wait: Duration::from_secs(35),
-        ring_max: Duration::from_secs(45),
-        greeting_max: Duration::from_secs(15),
         handoff_max: Duration::from_secs(60),
         conversation_max: Duration::from_secs(120),
         leg_max: Duration::from_secs(180),
         list_max: None,
-        report_grace: Duration::from_secs(30),
-        notes_first_word: true,
-        free_retries: true,
+        ..call_policy(Route::Callback)
     })
 }
 

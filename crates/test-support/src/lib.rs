@@ -9,12 +9,15 @@
     reason = "a test that cannot go on must stop, and say where"
 )]
 
+mod agents;
+mod calls;
 pub mod cluster;
 mod consent;
 pub mod database_link;
 pub mod harness;
 mod pbx_world;
 mod plan;
+mod posted_webhooks;
 pub mod provider_files;
 pub mod proxy;
 mod sound;
@@ -22,8 +25,11 @@ pub mod starvation;
 mod wait;
 mod world;
 
-pub use pbx_world::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers};
+pub use agents::{allow_override, allowing_agent, talkative_agent};
+pub use calls::{call_policy, reported};
+pub use pbx_world::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers, pbx_simulator};
 pub use plan::Plan;
+pub use posted_webhooks::{Acknowledged, PostedWebhooks};
 pub use sound::{Sound, tone_ms, write_sample};
 pub use wait::{PATIENCE, lasting, pause, until};
 pub use world::*;

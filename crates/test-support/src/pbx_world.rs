@@ -9,10 +9,11 @@ use precall_simulators::threecx::{self, CallReport, NewCall, Options, Simulator,
 use serde_json::json;
 use uuid::Uuid;
 
+use crate::agents::allowing_agent;
 use crate::plan::Plan;
 use crate::sound::{Sound, tone_ms};
 use crate::wait::until;
-use crate::world::{SECRET, World, allowing_agent, database, start_simulator, target};
+use crate::world::{SECRET, World, database, start_simulator, target};
 
 /// The API client of the service at the PBX, and the DN of its route point.
 pub const CLIENT: &str = "900";
@@ -56,6 +57,11 @@ impl Default for PbxPlan {
         };
         Self { world: Plan::default(), pbx, greeting_ms: 400, provider: Vec::new(), agent: allowing_agent() }
     }
+}
+
+/// A simulated 3CX with the API client [`CLIENT`].
+pub async fn pbx_simulator() -> Simulator {
+    Simulator::start(Options::new(CLIENT, SECRET.parse().unwrap())).await.unwrap()
 }
 
 impl PbxPlan {

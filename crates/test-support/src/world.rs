@@ -22,23 +22,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+use crate::agents::allowing_agent;
 use crate::consent::consent_of;
 use crate::plan::Plan;
 use crate::sound::write_sample;
 use crate::wait::{PATIENCE, pause, until};
-
-/// The overrides that the agents of the test worlds allow; no others.
-const ALLOWED_OVERRIDES: [&str; 2] = ["tts.voice_id", "agent.first_message"];
-
-/// An agent that allows what the service overrides.
-pub fn allowing_agent() -> elevenlabs::Agent {
-    elevenlabs::Agent::allowing(&ALLOWED_OVERRIDES)
-}
-
-/// The same for `precall simulate elevenlabs`: the value of `--allow-override`.
-pub fn allow_override() -> String {
-    ALLOWED_OVERRIDES.join(",")
-}
 
 /// Signs every webhook of a test.
 pub const SECRET: &str = "test-secret-of-the-webhooks";
