@@ -4,7 +4,7 @@ use std::io::Write;
 
 use precall_actors::runtime::fault_injection::Faults;
 use slog::{info, warn};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Exit, database_look, environment, unusable};
 use crate::app::Application;
@@ -33,9 +33,23 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     for notice in config.notices() {
         warn!(log, "{}", notice);
     }
+    // Before anything is started: without a receiver a signal ends the process as a kill does.
+    let mut signals = match Signals::receive() {
+        Ok(signals) => signals,
+        Err(error) => {
+            eprintln!("precall: signals cannot be received: {error}");
+            return Exit::Failed;
+        }
+    };
     // Both at once: callers on the line must not wait for the look. The engine itself uses no wrong database.
     let building = Application::build(&config, log.clone(), Faults::default());
-    let (built, wrong) = tokio::join!(building, database_look::wrong(&config));
+    let looking = async {
+        tokio::select! {
+            wrong = database_look::wrong(&config) => (wrong, false),
+            () = signals.asked_to_stop() => (Vec::new(), true),
+        }
+    };
+    let (built, (wrong, is_asked)) = tokio::join!(building, looking);
     for finding in &wrong {
         slog::error!(log, "precall cannot start"; "error" => format!("{}: {}", finding.name, finding.words));
         eprintln!("precall: {}: {}", finding.name, finding.words);
@@ -54,13 +68,10 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     };
     println!("listening on {}", app.url());
     let _ = std::io::stdout().flush();
-    let end = match until_stopped(&app, &log).await {
-        Ok(end) => end,
-        Err(error) => {
-            eprintln!("precall: signals cannot be received: {error}");
-            return Exit::Failed;
-        }
-    };
+    let end = if is_asked { End::Asked } else { until_stopped(&app, &mut signals).await };
+    if matches!(end, End::Asked) {
+        info!(log, "stopping");
+    }
     match end {
         End::Asked => app.stop().await,
         End::Superseded => app.stop_now().await,
@@ -89,20 +100,40 @@ enum End {
     Refused(String),
 }
 
-async fn until_stopped(app: &Application, log: &slog::Logger) -> std::io::Result<End> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
+/// The signals that the service receives.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn receive() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// SIGTERM or Ctrl-C.
+    async fn asked_to_stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+async fn until_stopped(app: &Application, signals: &mut Signals) -> End {
     let engine = app.engine();
     loop {
         tokio::select! {
-            _ = terminate.recv() => break,
-            _ = interrupt.recv() => break,
-            () = engine.superseded() => return Ok(End::Superseded),
-            words = engine.start_refused() => return Ok(End::Refused(words)),
-            _ = hang_up.recv() => app.reload_lines().await,
+            _ = signals.terminate.recv() => return End::Asked,
+            _ = signals.interrupt.recv() => return End::Asked,
+            () = engine.superseded() => return End::Superseded,
+            words = engine.start_refused() => return End::Refused(words),
+            _ = signals.hang_up.recv() => app.reload_lines().await,
         }
     }
-    info!(log, "stopping");
-    Ok(End::Asked)
 }

@@ -156,6 +156,24 @@ async fn calls_still_live_at_a_stop_are_resumed_at_the_next_start() {
 }
 
 #[actix::test]
+async fn a_signal_during_the_start_stops_the_service_by_plan() {
+    // A database that takes connections and says nothing: the start looks at it for seconds.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let site = Site::new().await;
+    let database = format!("postgresql://precall@{}/precall", silent.local_addr().unwrap());
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let run = site.run().env("DATABASE_URL", &database).env("DRAIN_TIMEOUT_SECONDS", "0");
+        let service = run.start();
+        until("the port is open", || async { service.said("stderr").contains("\"msg\":\"listening\"") })
+            .await;
+        assert!(!service.said("stdout").contains("listening"), "the look goes on");
+        service.signal(signal);
+        let ended = service.end().await;
+        assert_eq!(ended.code, Some(0), "{signal}: {}", ended.stderr);
+    }
+}
+
+#[actix::test]
 async fn an_unwritable_log_file_does_not_prevent_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let site = Site::new().await;

@@ -48,6 +48,27 @@ fn every_dependency_has_its_reason() {
 }
 
 #[test]
+fn every_bench_is_in_the_ci_run() {
+    let run = &tree().iter().find(|source| source.path == ".ci/run").unwrap().text;
+    let list = run.split("benches=(").nth(1).and_then(|after| after.split(')').next()).unwrap();
+    let rule = |source: &Source| {
+        if source.path != "Cargo.toml" {
+            return Vec::new();
+        }
+        let lines: Vec<&str> = source.text.lines().collect();
+        let benches = lines.windows(2).enumerate().filter(|(_, pair)| pair[0] == "[[bench]]");
+        let names = benches.map(|(index, pair)| (index + 2, pair[1].split('"').nth(1).unwrap_or_default()));
+        let missing = names.filter(|(_, name)| !list.split_whitespace().any(|listed| listed == *name));
+        missing
+            .map(|(number, name)| source.breach(number, &format!("{name} is not run by .ci/run")))
+            .collect()
+    };
+    holds(rule);
+    catches(rule, "Cargo.toml", "[[bench]]\nname = \"forgotten\"\nharness = false\n");
+    spares(rule, "Cargo.toml", "[[bench]]\nname = \"machine\"\nharness = false\n");
+}
+
+#[test]
 fn every_crate_takes_its_dependencies_from_the_workspace() {
     let rule = |source: &Source| {
         if !source.path.ends_with("Cargo.toml") || source.is_under("fuzz/") {

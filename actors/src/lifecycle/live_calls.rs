@@ -97,8 +97,8 @@ impl Recovery {
 
 fn refusal(calls: i64, why: &str) -> Finding {
     let words = format!(
-        "{calls} live calls of the last start have their callers at 3CX, and {why}: these callers would hear silence. \
-         Start with the earlier settings until the calls have ended, or start once with `precall serve \
+        "live calls of the last start have their callers at 3CX ({calls}), and {why}: these callers would hear \
+         silence. Start with the earlier settings until the calls have ended, or start once with `precall serve \
          --abandon-live-calls`, which sends the callers to FALLBACK_DESTINATION"
     );
     Finding { name: LIVE_CALLS, state: State::Wrong, words }
