@@ -5,14 +5,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::ids;
 use crate::shared::wav::wav;
 
-/// The lowest tone of a voice; a telephone carries it and everything up to the highest.
-const LOWEST_HZ: u32 = 300;
-/// Enough to distinguish two tones in 400 ms of sound, the shortest there is.
+/// The tones of clones. A telephone carries them and those of the other voices.
+const CLONES: Band = Band { lowest: 300, steps: 60 };
+/// The tones of all other voices. No clone sounds like one of them, whatever id it is given: a test may then judge by
+/// ear which of the two speaks.
+const OTHERS: Band = Band { lowest: 910, steps: 59 };
+/// Enough to distinguish two tones in 400 ms of sound, the shortest there is. In 20 ms, neighbours sound the same.
 const STEP_HZ: u32 = 10;
-/// Up to 1,490 Hz; two voices in 120 sound the same.
-const STEPS: u32 = 120;
+
+/// Tones at steps of [`STEP_HZ`].
+struct Band {
+    lowest: u32,
+    steps: u32,
+}
+
 /// A tenth of full scale: audible, not unpleasant.
 const AMPLITUDE: f64 = 3_276.0;
 
@@ -21,14 +30,17 @@ const PER_CHARACTER: Duration = Duration::from_millis(66);
 const SHORTEST_SPEECH: Duration = Duration::from_millis(400);
 const LONGEST_SPEECH: Duration = Duration::from_secs(60);
 
-/// The tone of a voice, in hertz. The same id gives the same tone, so that a test can recognise the voice.
+/// The tone of a voice, in hertz. The same id gives the same tone, so that a test can recognise the voice. Clones are
+/// known by the form of their ids, which [`ids::voice`] makes. They lie between 300 and 890 Hz, all others between 910
+/// and 1,490 Hz.
 #[must_use]
 pub fn voice_tone_hz(voice_id: &str) -> u32 {
     // FNV-1a: short, and its result does not depend on the compiler.
     let hash = voice_id
         .bytes()
         .fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    LOWEST_HZ + STEP_HZ * ((hash ^ (hash >> 16)) % STEPS)
+    let band = if ids::is_voice(voice_id) { CLONES } else { OTHERS };
+    band.lowest + STEP_HZ * ((hash ^ (hash >> 16)) % band.steps)
 }
 
 /// How long it takes to say a text.

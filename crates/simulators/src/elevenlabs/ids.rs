@@ -20,9 +20,16 @@ fn random(length: usize, radix: u128) -> String {
     text
 }
 
+const VOICE: usize = 20;
+
 /// A voice, like `c38kUX8pkfYO2kHyqfFy`.
 pub(super) fn voice() -> String {
-    random(20, ALL)
+    random(VOICE, ALL)
+}
+
+/// Whether an id has the form of [`voice`].
+pub(super) fn is_voice(id: &str) -> bool {
+    id.len() == VOICE && id.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
 
 /// A conversation, like `conv_3701k3ttaq12ewp8b7qv5rfyszkz`.

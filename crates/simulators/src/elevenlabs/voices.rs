@@ -6,10 +6,17 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
+use super::audio::voice_tone_hz;
 use super::ids;
 
 /// Deleted ids that are remembered; beyond it the oldest would be taken as existing again.
 const DELETED_KEPT: usize = 100_000;
+/// Two tones that differ by this much are never taken for each other, not even in 20 ms of sound.
+const DISTINCT_HZ: u32 = 20;
+/// So many clones have tones of their own.
+const FEW_CLONES: usize = 12;
+/// Even the twelfth clone finds a tone of its own with nearly every second draw.
+const MOST_DRAWS: usize = 100;
 
 /// A clone that holds a slot.
 #[derive(Clone, Debug)]
@@ -100,7 +107,7 @@ impl Voices {
     pub fn create(&mut self, new: NewVoice, now: Timestamp) -> String {
         self.promised = self.promised.saturating_sub(1);
         self.created = self.created.saturating_add(1);
-        let id = ids::voice();
+        let id = self.new_id();
         let voice = Voice {
             id: id.clone(),
             name: new.name,
@@ -112,6 +119,24 @@ impl Voices {
             number: self.created,
         };
         self.clones.insert(id.clone(), voice);
+        id
+    }
+
+    /// An id whose tone no other clone has. Among many clones any id: there are too few tones for all.
+    fn new_id(&self) -> String {
+        let sounds_like_another = |id: &str| {
+            let tone = voice_tone_hz(id);
+            self.clones.keys().any(|other| voice_tone_hz(other).abs_diff(tone) < DISTINCT_HZ)
+        };
+        let mut id = ids::voice();
+        if self.clones.len() < FEW_CLONES {
+            for _ in 0..MOST_DRAWS {
+                if !sounds_like_another(&id) {
+                    break;
+                }
+                id = ids::voice();
+            }
+        }
         id
     }
 

@@ -11,7 +11,7 @@ use super::act::LONGEST_MS;
 use super::utterance::Utterance;
 
 /// The tone of the hold audio: no voice has it.
-pub(super) const HOLD_HZ: u32 = 425;
+pub(super) const HOLD_HZ: u32 = 1_700;
 /// Its event: events of the conversation begin at 1.
 pub(super) const HOLD_EVENT: u64 = 0;
 
