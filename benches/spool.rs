@@ -18,6 +18,7 @@ use precall_call::{
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use precall_store::connect::{self, Limits};
 use precall_store::events::event_json;
+use precall_store::events::positions::Positions;
 use precall_store::events::rows::{
     Batch, CacheUse, CallLogRow, CloneReadyRow, ConversationRow, Entry, RowWrite, Stream, Time,
 };
@@ -27,7 +28,7 @@ use precall_store::schema::{embedded, migrate};
 use precall_store::spool::batch::to_frame;
 use precall_store::spool::handle::SpoolHandle;
 use precall_store::spool_pace::Pace;
-use precall_store::spool_recovery::LeftSpools;
+use precall_store::spool_recovery::{Beside, LeftSpools};
 use precall_test_support::{call_policy, reported};
 use serde_json::json;
 use slog::{Discard, Logger, o};
@@ -68,7 +69,7 @@ async fn bench(bytes: u64) {
     let pace = Arc::new(Pace::default());
     let live = tokio::spawn(live(pool.clone(), Arc::clone(&pace)));
     let begun = Instant::now();
-    left.import_rest(&pool, &pace, &log).await.unwrap();
+    left.import_rest(&pool, Beside { pace: &pace, positions: &Positions::default() }, &log).await.unwrap();
     let took = begun.elapsed();
     live.abort();
     println!("looked through in {:.2} s, {waiting} calls are not over", looked.as_secs_f64());

@@ -12,4 +12,6 @@ mod pbx_start;
 pub(crate) mod recovery;
 pub(crate) mod restored_usage;
 pub mod settings;
+mod spool_import;
 pub mod start;
+mod still_spooled;

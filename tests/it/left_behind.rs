@@ -3,18 +3,20 @@
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use precall_call::At;
 use precall_embedded_postgres::template::TestDatabase;
 use precall_store::connect::{Limits, pool};
+use precall_store::events::positions::Positions;
 use precall_store::events::rows::{Batch, Entry, Stream};
 use precall_store::leader::engine_lock;
 use precall_store::spool::batch::to_frame;
 use precall_store::spool::handle::SpoolHandle;
 use precall_store::spool_pace::Pace;
-use precall_store::spool_recovery::{LeftSpools, bring_in};
+use precall_store::spool_recovery::{Beside, LeftSpools, bring_in};
 use serde_json::json;
 use slog::{Discard, Logger, o};
 use uuid::Uuid;
@@ -68,7 +70,9 @@ impl Store {
     }
 
     async fn rest(&self, left: LeftSpools) -> usize {
-        left.import_rest(&self.pool(), &Pace::default(), &log()).await.unwrap()
+        let (pace, positions) = (Pace::default(), Positions::default());
+        let beside = Beside { pace: &pace, positions: &positions };
+        left.import_rest(&self.pool(), beside, &log()).await.unwrap()
     }
 
     /// The same spool beside a copy of the database as it is now: what a backup of this moment brings back.
@@ -285,4 +289,32 @@ async fn an_entry_that_fits_no_log_does_not_keep_the_others_out() {
     assert_eq!(store.logged(OLD).await, [(1, "a".to_owned())]);
     assert_eq!(store.logged(NEW).await, [(1, "b".to_owned())]);
     assert_eq!(store.apart().await, [(OLD, 0), (OLD, 3)]);
+}
+
+#[actix::test]
+async fn readers_of_events_do_not_pass_an_import() {
+    let store = Store::acted_in(1).await;
+    store.spooled_of(Some(store.id), 1, &[event(OLD, 1, "a"), event(NEW, 1, "b")]).await;
+    let (left, pool, positions) = (store.found().await, store.pool(), Arc::new(Positions::default()));
+    let holder = connect_to(&store.url).await;
+    holder.batch_execute("begin; select from engine for update").await.unwrap();
+    let beside = Arc::clone(&positions);
+    let import = actix::spawn(async move {
+        let beside = Beside { pace: &Pace::default(), positions: &beside };
+        left.import_rest(&pool, beside, &log()).await
+    });
+    until("the import waits", || async {
+        let waits = "select count(*) from pg_stat_activity
+            where wait_event_type = 'Lock' and datname = current_database()";
+        store.client.query_one(waits, &[]).await.unwrap().get::<_, i64>(0) == 1
+    })
+    .await;
+    // A live write takes the next position and is committed first.
+    let next = "select nextval('event_position')";
+    let live: i64 = store.client.query_one(next, &[]).await.unwrap().get(0);
+    positions.advance(live);
+    assert_eq!((*positions.readable().borrow(), positions.written()), (live - 1, live));
+    holder.batch_execute("rollback").await.unwrap();
+    assert_eq!(import.await.unwrap().unwrap(), 2);
+    assert_eq!((*positions.readable().borrow(), positions.written()), (live + 2, live + 2));
 }

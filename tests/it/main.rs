@@ -56,6 +56,7 @@ mod samples;
 mod schema;
 mod speakers;
 mod spool_disk;
+mod spool_import;
 mod unheard_agents;
 mod verify;
 mod voice_reconciler;

@@ -1,5 +1,5 @@
-//! Spools that dead processes left on a host: imported before the claim, or taken over with it and imported behind the
-//! calls.
+//! Spools that dead processes left on a host: imported by a standby, or taken over with the claim and imported behind
+//! the calls.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,9 @@ fn content(disk: &Disk) -> (Batch, BTreeSet<u64>) {
 
 impl World {
     fn left_behind(&self, slot: usize) -> Vec<usize> {
+        if self.planted == Planted::SpoolForgotten {
+            return Vec::new();
+        }
         let is_left = |place: &usize| {
             let directory = &self.directories[*place];
             directory.holder.is_none() && (self.one_host || directory.slot == slot)
@@ -46,9 +49,6 @@ impl World {
 
     /// Writes the spools that dead processes left on this host.
     pub(crate) fn bring_in(&mut self, slot: usize) {
-        if self.planted == Planted::SpoolForgotten {
-            return;
-        }
         for place in self.left_behind(slot) {
             let mut spool = opened(&self.directories[place].disk);
             let is_adopted = self.database.adopted.get(&place) == Some(&self.database.generation);

@@ -73,16 +73,7 @@ impl World {
         self.database.seats.remove(&to.epoch);
         self.database.lock = Some(to.epoch);
         engine.registry = CallRegistry::default();
-        let takes_over = match self.planted {
-            Planted::Nothing => self.random.per_mille(500),
-            planted => planted == Planted::ContinuedTooEarly,
-        };
-        if takes_over {
-            self.claim_with_spools(to, engine);
-        } else {
-            self.bring_in(to.slot);
-            self.database.generation += 1;
-        }
+        self.claim_with_spools(to, engine);
         engine.generation = Some(self.database.generation);
         engine.lease.claimed(now);
         self.database.lease = Some(LeaseRow {

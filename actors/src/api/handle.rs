@@ -312,7 +312,7 @@ impl EngineHandle {
     /// The last durable log position, as a channel.
     #[must_use]
     pub fn positions(&self) -> watch::Receiver<i64> {
-        self.services.persistence_state.positions()
+        self.services.persistence_state.positions().readable()
     }
 
     /// Database connections for the edge's own reads.

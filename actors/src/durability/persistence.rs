@@ -173,7 +173,7 @@ impl PersistenceActor {
     /// Writes beside the spool how far events are acknowledged, if that has changed. Nothing waits for it.
     fn mark(&mut self) -> impl Future<Output = ()> + 'static {
         let (spool, now) = (self.spool.clone(), clock::now());
-        let position = *self.state.positions().borrow();
+        let position = self.state.positions().written();
         let acting = match self.state.leadership().now() {
             EngineRole::Acting(generation) if position > self.marked => Some(generation),
             _ => None,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::At;
+use precall_store::events::positions::Positions;
 use precall_store::spool_pace::Pace;
-use tokio::sync::watch;
 
 use crate::durability::batcher::QUEUE_MAX;
 use crate::durability::dated_words::DatedWords;
@@ -27,7 +27,7 @@ pub struct PersistenceState {
     /// Whether the last check got no answer.
     check_failing: AtomicBool,
     queued: AtomicUsize,
-    position: watch::Sender<i64>,
+    positions: Positions,
     quarantined: AtomicI64,
     /// Why this process cannot act on the database, or does not yet.
     obstacle: Mutex<Option<(At, String)>>,
@@ -61,7 +61,7 @@ impl PersistenceState {
             write_failing: AtomicBool::new(false),
             check_failing: AtomicBool::new(false),
             queued: AtomicUsize::new(0),
-            position: watch::Sender::new(0),
+            positions: Positions::default(),
             quarantined: AtomicI64::new(0),
             obstacle: Mutex::new(None),
             problems: DatedWords::default(),
@@ -266,15 +266,15 @@ impl PersistenceState {
         self.quarantined.load(Ordering::Relaxed)
     }
 
-    /// The last event position in the database, as it changes.
+    /// How far events may be read, and how far they are written.
     #[must_use]
-    pub fn positions(&self) -> watch::Receiver<i64> {
-        self.position.subscribe()
+    pub fn positions(&self) -> &Positions {
+        &self.positions
     }
 
     /// Records the first contact, after migrations; `position` is the last event position.
     pub(crate) fn set_reached(&self, position: i64) {
-        self.set_position(Some(position));
+        self.positions.advance(position);
         self.check_failing.store(false, Ordering::Relaxed);
         self.reached.store(true, Ordering::Relaxed);
     }
@@ -301,16 +301,6 @@ impl PersistenceState {
     pub(crate) fn count_quarantined(&self, entries: usize) {
         self.quarantined.fetch_add(i64::try_from(entries).unwrap_or(i64::MAX), Ordering::Relaxed);
         self.lock_troubles().quarantined = Some(clock::now());
-    }
-
-    pub(crate) fn set_position(&self, position: Option<i64>) {
-        if let Some(position) = position {
-            self.position.send_if_modified(|last| {
-                let moved = position > *last;
-                *last = position.max(*last);
-                moved
-            });
-        }
     }
 }
 

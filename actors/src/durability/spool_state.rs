@@ -1,11 +1,12 @@
 //! State of the spool for admission and health.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use precall_base::clock;
-use precall_call::At;
+use precall_call::{At, CallId};
 use precall_store::spool::handle::Waiting;
 use precall_store::spool::room::{self, Room};
 
@@ -28,6 +29,9 @@ pub struct SpoolState {
     foreign: DatedWords,
     /// Acknowledged events that this database lacks.
     missing: DatedWords,
+    /// Calls whose logs wait in the spools of earlier starts.
+    awaiting_import: Mutex<HashSet<CallId>>,
+    is_importing: AtomicBool,
 }
 
 /// Health of the spool.
@@ -58,6 +62,8 @@ impl SpoolState {
             staying: Mutex::default(),
             foreign: DatedWords::default(),
             missing: DatedWords::default(),
+            awaiting_import: Mutex::default(),
+            is_importing: AtomicBool::new(false),
         }
     }
 
@@ -69,7 +75,7 @@ impl SpoolState {
             Some(_) if self.is_failing.load(Ordering::Relaxed) => SpoolHealth::Failing,
             Some(max) if self.bytes() > max / 8 * 7 => SpoolHealth::Full,
             Some(max) if self.is_in_use() && self.is_disk_full(max) => SpoolHealth::Full,
-            Some(_) if self.is_in_use() => SpoolHealth::Waiting,
+            Some(_) if self.is_in_use() || self.is_importing() => SpoolHealth::Waiting,
             Some(_) => SpoolHealth::Empty,
         }
     }
@@ -78,6 +84,34 @@ impl SpoolState {
     #[must_use]
     pub(crate) fn is_in_use(&self) -> bool {
         self.is_in_use.load(Ordering::Relaxed)
+    }
+
+    /// Whether spools of earlier starts are being imported.
+    #[must_use]
+    pub(crate) fn is_importing(&self) -> bool {
+        self.is_importing.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log of this call waits in the spool of an earlier start: the database may have a part of it.
+    #[must_use]
+    pub(crate) fn awaits_import(&self, call: CallId) -> bool {
+        self.is_importing() && self.held_awaiting().contains(&call)
+    }
+
+    /// The logs of these calls wait in the spools of earlier starts, until [`Self::imported`].
+    pub(crate) fn await_import(&self, calls: HashSet<CallId>) {
+        *self.held_awaiting() = calls;
+        self.is_importing.store(true, Ordering::Relaxed);
+    }
+
+    /// Nothing waits in the spools of earlier starts.
+    pub(crate) fn imported(&self) {
+        self.is_importing.store(false, Ordering::Relaxed);
+        self.held_awaiting().clear();
+    }
+
+    fn held_awaiting(&self) -> MutexGuard<'_, HashSet<CallId>> {
+        self.awaiting_import.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waiting bytes.

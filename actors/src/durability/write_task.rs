@@ -136,7 +136,7 @@ impl WriteTask {
                 if self.state.set_write_failing(false) {
                     info!(self.log, "the database is back");
                 }
-                self.state.set_position(position);
+                self.advance(position);
                 return true;
             }
             Ok(Err(error)) if !error.is_passing() => {
@@ -147,7 +147,7 @@ impl WriteTask {
                     Ok(Ok((position, refused))) => {
                         self.state.count_quarantined(refused);
                         error!(self.log, "entries were quarantined"; "entries" => refused);
-                        self.state.set_position(position);
+                        self.advance(position);
                         return true;
                     }
                     Ok(Err(error)) => error.to_string(),
@@ -165,6 +165,10 @@ impl WriteTask {
                 "events" => if self.spool.is_some() { "go to the spool" } else { "wait" });
         }
         false
+    }
+
+    fn advance(&self, position: Option<i64>) {
+        position.into_iter().for_each(|position| self.state.positions().advance(position));
     }
 
     /// The generation of this leader. Waits until this process is the leader.

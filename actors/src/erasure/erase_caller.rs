@@ -82,7 +82,7 @@ impl ErasureServices {
     /// Why nothing was erased.
     pub async fn erase_caller(&self, caller: &str, by: &str) -> Result<ErasureReport, NotErased> {
         let state = &self.persistence_state;
-        if state.spool().is_in_use() || state.failing() {
+        if state.spool().is_in_use() || state.spool().is_importing() || state.failing() {
             return Err(NotErased::Spooled);
         }
         // First of all: stops clone jobs that have not uploaded, and deletes existing voices.

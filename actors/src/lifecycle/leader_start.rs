@@ -60,7 +60,7 @@ impl Recovery {
                         self.give_way();
                     }
                     pause = RETRY_FIRST;
-                    if looks.is_multiple_of(IMPORT_AT_LOOKS) && self.import_spool().await.is_err() {
+                    if looks.is_multiple_of(IMPORT_AT_LOOKS) && self.import_spools().await.is_err() {
                         // The next look says why the database does not answer.
                         watch.forget();
                     }

@@ -18,11 +18,11 @@ use precall_providers::threecx::settings::Settings as PbxSettings;
 use precall_store::error::StoreError;
 use precall_store::events::event_log;
 use precall_store::growth::partitions;
-use precall_store::leader::{engine_lock, generation, live_calls};
+use precall_store::leader::{generation, live_calls};
 use precall_store::reads::log_end;
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
 use precall_store::spool::handle::SpoolHandle;
-use precall_store::spool_recovery::{LeftError, LeftSpools};
+use precall_store::spool_recovery::index::CallOver;
 use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{lines, voices};
 use slog::{error, info, warn};
@@ -32,13 +32,13 @@ use uuid::Uuid;
 
 use super::housekeeping::{Retention, run_maintenance};
 use super::last_acted::LastActed;
+use super::still_spooled::StillSpooled;
 use crate::admission::call_registry::{CallLiveness, CallRegistry, REMEMBERED, Sighting};
 use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, Resumption, UseLines};
 use crate::call::announcements::Announcements;
 use crate::call::line::{Line, Lines};
 use crate::call::services::CallServices;
 use crate::durability::leadership::{EngineRole, Leave};
-use crate::durability::lease::SHORT;
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
@@ -169,38 +169,6 @@ impl Recovery {
         }
     }
 
-    /// Imports events that earlier starts acknowledged and spooled. A disk error is logged and does not stop the
-    /// start.
-    pub(super) async fn import_spool(&self) -> Result<(), StoreError> {
-        let Some(root) = &self.spool_root else { return Ok(()) };
-        let (pool, log) = (&self.services.pool, &self.services.log);
-        let state = &self.services.persistence_state;
-        let imported = async {
-            let left = LeftSpools::find(root, pool, log).await?;
-            // A standby looks twice a second, and must not read a large directory each time.
-            if state.spool().stay_anew(left.staying()) {
-                let problems = left.problems().await;
-                state.spool().set_foreign(&problems);
-                for problem in problems {
-                    warn!(log, "a spool directory stays as it is"; "problem" => problem);
-                }
-            }
-            left.import_rest(pool, state.pace(), log).await
-        };
-        match imported.await {
-            Ok(0) => Ok(()),
-            Ok(entries) => {
-                info!(self.services.log, "spooled events of an earlier start imported"; "entries" => entries);
-                Ok(())
-            }
-            Err(LeftError::Store(error)) => Err(error),
-            Err(error @ LeftError::Disk(_)) => {
-                error!(self.services.log, "the spool of an earlier start stays on disk"; "error" => %error);
-                Ok(())
-            }
-        }
-    }
-
     /// Compares the database with what was acknowledged here. A restored backup lacks some of it.
     async fn look_for_missing(
         &self,
@@ -241,13 +209,11 @@ impl Recovery {
     ) -> Result<i64, StoreError> {
         // Before any write: a partition cannot be created once its rows are in the default partition.
         partitions::make_ahead(&self.services.pool, clock::now()).await?;
-        // Before the new generation, whose claim makes spooled events foreign, and before any log is read.
-        self.import_spool().await?;
+        let mut left = self.left_spools().await?;
         let client = self.services.pool.get().await?;
-        // Before any read: from now on the database refuses writes of an earlier start.
-        let generation = generation::next(&**client).await?;
         let sent = clock::moment();
-        let database = engine_lock::claim(&**client, generation, SHORT, process).await?;
+        // Before any read: from now on the database refuses writes of an earlier start.
+        let (database, generation) = self.claim(left.as_mut(), &**client, process).await?;
         self.services.persistence_state.leadership().claimed(sent);
         // Before this process acts: the first frame is written after that.
         if let Some(spool) = &self.spool {
@@ -258,10 +224,17 @@ impl Recovery {
         let pbx = self.pbx.as_ref().map(|pbx| pbx.client.place());
         live_calls::set_pbx(&**client, pbx.as_deref()).await?;
         let origin = self.database_origin(database, generation).await;
+        let spooled = match &mut left {
+            Some(left) => self.import_first(left, &**client).await?,
+            None => {
+                self.services.persistence_state.spool().imported();
+                StillSpooled::default()
+            }
+        };
         let unreleased = call_context::unreleased(&**client).await?;
         // Callers are on the line: they must not wait long for a prompt.
         let within = if unreleased.is_empty() { PREPARE_WITHIN } else { PREPARE_WITHIN_LIVE };
-        let (lines, previous) = tokio::join!(self.lines(within), self.previous(&**client, origin));
+        let (lines, previous) = tokio::join!(self.lines(within), self.previous(&**client, origin, spooled));
         let (lines, Previous { registry, dialled, budgets, unmatched, existing, cached, unfinished }) =
             (lines?, previous?);
         info!(self.services.log, "previous state loaded"; "cached_voices" => cached.len(),
@@ -276,8 +249,12 @@ impl Recovery {
         self.use_lines(lines, supervisor);
         // The budgets are still empty: no call was taken until now.
         *self.services.budgets.lock() = budgets;
+        let position = generation::last_position(&**client).await?;
         supervisor.do_send(RecoveredState { registry, guard, unreleased, unmatched, generation, resumption });
-        generation::last_position(&**client).await
+        if let Some(left) = left {
+            actix::spawn(self.clone().import_behind_calls(left));
+        }
+        Ok(position)
     }
 
     /// Reads what admission, budgets and voices have to know of earlier starts.
@@ -285,12 +262,17 @@ impl Recovery {
         &self,
         client: &impl GenericClient,
         origin: DatabaseOrigin,
+        spooled: StillSpooled,
     ) -> Result<Previous, StoreError> {
         let now = clock::now();
         let ago =
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
         let mut registry = CallRegistry::default();
-        for key in recent_calls::keys(client, ago(REMEMBERED)).await? {
+        let mut keys = recent_calls::keys(client, ago(REMEMBERED)).await?;
+        let recent = |over: &&CallOver| over.key.first_seen > ago(REMEMBERED);
+        keys.extend(spooled.calls.iter().filter(recent).map(|over| over.key.clone()));
+        keys.sort_by_key(|key| key.first_seen);
+        for key in keys {
             let parse = |raw: &String| CallerNumber::parse(raw, self.region);
             let sighting = Sighting {
                 pbx: key.pbx,
@@ -304,10 +286,11 @@ impl Recovery {
         for (pbx, id, at) in recent_calls::early_ends(client, ago(REMEMBERED)).await? {
             registry.ended_early(&pbx, &id, at);
         }
-        let dialled = recent_calls::dialled(client, ago(DAY)).await?;
+        let mut dialled = recent_calls::dialled(client, ago(DAY)).await?;
+        dialled.extend(spooled.dialled(ago(DAY)));
         let dialled =
             dialled.into_iter().filter_map(|(number, at)| Some((number.parse().ok()?, at))).collect();
-        let budgets = restored_usage::budgets(&self.services, client, now).await?;
+        let budgets = restored_usage::budgets(&self.services, client, &spooled, now).await?;
         self.services.persistence_state.set_quarantined(event_log::quarantined(client).await?);
         let unmatched = unmatched_reports::conversations(client, UNMATCHED_LOADED).await?;
         Ok(Previous {

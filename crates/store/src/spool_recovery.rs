@@ -4,6 +4,7 @@
 //! start has taken their directories over ([`LeftSpools::claim`]). Otherwise [`late`] decides which of the logs may
 //! still be written.
 
+mod call_rows;
 mod foreign;
 pub mod index;
 mod late;
@@ -22,7 +23,8 @@ use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
 use super::error::StoreError;
-use crate::events::import::import;
+use crate::events::import::{Imported, import};
+use crate::events::positions::Positions;
 use crate::events::raw::RawBatch;
 use crate::leader::{adoption, engine_lock};
 use crate::spool::batch::Together;
@@ -49,6 +51,15 @@ pub enum LeftError {
     /// The database does not accept it now.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// What runs beside an import.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// Live writes.
+    pub pace: &'a Pace,
+    /// Readers of events.
+    pub positions: &'a Positions,
 }
 
 /// The spools that earlier starts left behind: locked, and read once. Dropping it lets them go.
@@ -207,11 +218,17 @@ impl LeftSpools {
         Ok(entries)
     }
 
-    /// Imports everything that is left, and deletes the files. Live writes go first. Returns the number of entries.
+    /// Imports everything that is left, and deletes the files. Live writes go first. Readers of `positions` do not pass
+    /// what is being written. Returns the number of entries.
     ///
     /// # Errors
     /// When a directory is not empty yet. The next start continues where this one stopped.
-    pub async fn import_rest(self, pool: &Pool, pace: &Pace, log: &Logger) -> Result<usize, LeftError> {
+    pub async fn import_rest(
+        self,
+        pool: &Pool,
+        beside: Beside<'_>,
+        log: &Logger,
+    ) -> Result<usize, LeftError> {
         let (mut entries, mut not_deleted) = (0_usize, None);
         for left in &self.directories {
             match left.standing {
@@ -219,12 +236,13 @@ impl LeftSpools {
                     entries = entries.saturating_add(late::write_all(&left.spool, pool, log).await?)
                 }
                 Standing::Current(acting) => {
-                    let (written, error) = self.empty(left, acting, pool, pace, log).await?;
+                    let (written, error) = self.empty(left, acting, pool, beside, log).await?;
                     entries = entries.saturating_add(written);
                     not_deleted = not_deleted.or(error);
                 }
             }
         }
+        beside.positions.import_ended();
         self.forget(pool).await;
         not_deleted.map_or(Ok(entries), |error| Err(error.into()))
     }
@@ -236,17 +254,18 @@ impl LeftSpools {
         left: &Left,
         acting: u64,
         pool: &Pool,
-        pace: &Pace,
+        beside: Beside<'_>,
         log: &Logger,
     ) -> Result<(usize, Option<io::Error>), LeftError> {
         let (mut entries, mut not_deleted) = (0_usize, None);
         let mut next = self.window(left, 0, log).await?;
         while let Some(window) = next {
-            pace.give_way().await;
+            beside.pace.give_way().await;
+            beside.positions.import_begins(&**pool.get().await.map_err(StoreError::from)?).await?;
             let written = write(pool, window.lanes, acting, log);
             let (written, read) = join(written, self.window(left, window.frames, log)).await;
             match written {
-                Ok(()) => {}
+                Ok(last) => last.into_iter().for_each(|last| beside.positions.advance(last)),
                 Err(StoreError::Superseded) => {
                     let late = late::write_all(&left.spool, pool, log).await?;
                     return Ok((entries.saturating_add(late), not_deleted));
@@ -308,17 +327,23 @@ impl Window {
     }
 }
 
-async fn write(pool: &Pool, lanes: Vec<Arc<RawBatch>>, acting: u64, log: &Logger) -> Result<(), StoreError> {
+/// Returns the last position that it gave.
+async fn write(
+    pool: &Pool,
+    lanes: Vec<Arc<RawBatch>>,
+    acting: u64,
+    log: &Logger,
+) -> Result<Option<i64>, StoreError> {
     let writes = lanes.into_iter().filter(|lane| lane.len() > 0).map(|lane| async move {
         tokio::time::timeout(WRITE_WITHIN, import(pool, lane, acting))
             .await
             .unwrap_or(Err(StoreError::TooSlow))
     });
-    let quarantined: usize = try_join_all(writes).await?.into_iter().sum();
-    if quarantined > 0 {
-        error!(log, "entries were quarantined"; "entries" => quarantined);
+    let done = try_join_all(writes).await?.into_iter().fold(Imported::default(), Imported::and);
+    if done.quarantined > 0 {
+        error!(log, "entries were quarantined"; "entries" => done.quarantined);
     }
-    Ok(())
+    Ok(done.last)
 }
 
 struct Opened {
@@ -367,7 +392,9 @@ fn open(directories: Vec<Directory>, ours: Option<Uuid>) -> io::Result<(Vec<Open
 /// # Errors
 /// When a directory is not empty yet. The next call continues where this one stopped.
 pub async fn bring_in(root: &Path, pool: &Pool, log: &Logger) -> Result<usize, LeftError> {
-    LeftSpools::find(root, pool, log).await?.import_rest(pool, &Pace::default(), log).await
+    let (pace, positions) = (Pace::default(), Positions::default());
+    let beside = Beside { pace: &pace, positions: &positions };
+    LeftSpools::find(root, pool, log).await?.import_rest(pool, beside, log).await
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {

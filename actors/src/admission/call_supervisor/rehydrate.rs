@@ -69,7 +69,8 @@ async fn read_call(
     call: CallId,
 ) -> Result<Option<(Box<Call>, Arc<CallContext>)>, StoreError> {
     // The log in the database may be incomplete.
-    if services.persistence_state.spool().is_in_use() {
+    let spool = services.persistence_state.spool();
+    if spool.is_in_use() || spool.awaits_import(call) {
         return Err(StoreError::Unavailable("events wait in the spool".to_owned()));
     }
     let client = services.pool.get().await?;

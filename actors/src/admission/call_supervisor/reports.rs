@@ -47,8 +47,10 @@ impl CallSupervisor {
         // A finished call must be read back for its report, which needs the database.
         let persistence = &self.services.persistence_state;
         let is_away = persistence.failing() || persistence.spool().is_in_use();
-        let known = known
-            .filter(|call| !is_away || self.live.contains_key(call) || self.awaiting_log.contains_key(call));
+        let known = known.filter(|call| {
+            let has_actor = self.live.contains_key(call) || self.awaiting_log.contains_key(call);
+            has_actor || !is_away && !persistence.spool().awaits_import(*call)
+        });
         let (services, supervisor) = (Arc::clone(&self.services), ctx.address());
         actix::spawn(async move {
             let routed = route(&services, &supervisor, known, report, &raw);

@@ -22,20 +22,38 @@ use crate::leader::engine_lock;
 const MISSING: &str = "its log in this database ends before the event before it: the database was restored from an \
                        older backup, or that event is in quarantine";
 
+/// What became of a batch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Imported {
+    /// Entries and rows that went into quarantine.
+    pub(crate) quarantined: usize,
+    /// The last position that it gave.
+    pub(crate) last: Option<i64>,
+}
+
+impl Imported {
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            quarantined: self.quarantined.saturating_add(other.quarantined),
+            last: self.last.max(other.last),
+        }
+    }
+}
+
 /// Writes a batch, in one transaction if the database takes it. `acting` is the generation that must be the active
-/// one. Returns how many entries and rows went into quarantine.
+/// one.
 ///
 /// # Errors
 /// The outcome is unknown. If the error is passing, write the same batch again. [`StoreError::Superseded`] when
 /// another start has become active.
-pub(crate) async fn import(pool: &Pool, batch: Arc<RawBatch>, acting: u64) -> Result<usize, StoreError> {
+pub(crate) async fn import(pool: &Pool, batch: Arc<RawBatch>, acting: u64) -> Result<Imported, StoreError> {
     match together(pool, Arc::clone(&batch), acting).await {
         Err(StoreError::Refused(_)) => apart(pool, &batch, acting).await,
         outcome => outcome,
     }
 }
 
-async fn together(pool: &Pool, batch: Arc<RawBatch>, acting: u64) -> Result<usize, StoreError> {
+async fn together(pool: &Pool, batch: Arc<RawBatch>, acting: u64) -> Result<Imported, StoreError> {
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
     engine_lock::still_acts(&transaction, acting).await?;
@@ -44,28 +62,30 @@ async fn together(pool: &Pool, batch: Arc<RawBatch>, acting: u64) -> Result<usiz
     let new = append_in(&transaction, fitting.iter().copied()).await?;
     // Megabytes of JSON: not on the thread that other connections wait for.
     let of_rows = Arc::clone(&batch);
+    let last = new.last;
     let rows = tokio::task::spawn_blocking(move || rows_of(&of_rows, &new)).await;
     let rows = rows.map_err(|error| StoreError::Unavailable(error.to_string()))??;
     write_rows(&transaction, rows).await?;
     transaction.commit().await?;
-    Ok(others.len())
+    Ok(Imported { quarantined: others.len(), last })
 }
 
 /// Writes each entry in its own transaction.
-async fn apart(pool: &Pool, batch: &RawBatch, acting: u64) -> Result<usize, StoreError> {
-    let mut quarantined = 0_usize;
+async fn apart(pool: &Pool, batch: &RawBatch, acting: u64) -> Result<Imported, StoreError> {
+    let mut all = Imported::default();
     for entry in &batch.entries {
         let alone = Arc::new(RawBatch { entries: vec![entry.clone()], rows: Vec::new() });
-        quarantined = quarantined.saturating_add(match together(pool, alone, acting).await {
+        all = all.and(match together(pool, alone, acting).await {
             Err(StoreError::Refused(reason)) => {
                 let client = pool.get().await?;
                 event_log::quarantine_all(&**client, &[entry], &reason).await?;
-                1
+                Imported { quarantined: 1, last: None }
             }
             outcome => outcome?,
         });
     }
-    Ok(quarantined.saturating_add(write_rows_apart(pool, &batch.rows, acting).await?))
+    let rows = write_rows_apart(pool, &batch.rows, acting).await?;
+    Ok(all.and(Imported { quarantined: rows, last: None }))
 }
 
 /// The entries that are in their log or are its next ones, and the others.

@@ -71,7 +71,7 @@ pub(crate) async fn write_in(
 pub(crate) struct New {
     keys: HashSet<(Stream, Uuid, i64)>,
     /// The highest position.
-    last: Option<i64>,
+    pub(crate) last: Option<i64>,
 }
 
 /// Appends entries to their logs.

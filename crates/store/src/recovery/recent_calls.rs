@@ -1,5 +1,7 @@
 //! What admission restores after a restart: keys of recent calls, ends that came before their call, dialled numbers.
 
+use std::collections::HashSet;
+
 use precall_call::{At, CallId};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
@@ -19,8 +21,10 @@ const DIALLED: &str = "
     where c.call_started_at > $1 and c.route = 'callback' and c.caller_id is not null
         and e.event ->> 'kind' = 'offered' and e.event ->> 'admission' = 'accepted'";
 
+const KNOWN: &str = "select id from call_log where id = any($1)";
+
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, DIALLED];
+pub const STATEMENTS: &[&str] = &[KEYS, EARLY_ENDS, DIALLED, KNOWN];
 
 /// A call, as admission knows it.
 #[derive(Clone, Debug)]
@@ -88,4 +92,20 @@ pub async fn dialled(client: &impl GenericClient, since: At) -> Result<Vec<(Stri
     rows.iter()
         .map(|row| Ok((row.try_get(0)?, At(row.try_get::<_, jiff::Timestamp>(1)?.as_microsecond()))))
         .collect()
+}
+
+/// Those of these calls that the database knows.
+///
+/// # Errors
+/// When the query fails.
+pub async fn known(
+    client: &impl GenericClient,
+    calls: impl Iterator<Item = CallId>,
+) -> Result<HashSet<CallId>, StoreError> {
+    let ids: Vec<Uuid> = calls.map(|call| Uuid::from_u128(call.0)).collect();
+    if ids.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let rows = client.query(KNOWN, &[&ids]).await?;
+    rows.iter().map(|row| Ok(CallId(row.try_get::<_, Uuid>(0)?.as_u128()))).collect()
 }

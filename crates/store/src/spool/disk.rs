@@ -43,8 +43,8 @@ pub enum Belongs {
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    /// Holds the lock. Never read.
-    _lock: File,
+    /// Holds the lock.
+    lock: File,
     open: Option<(u64, File)>,
     cached: Cached,
     /// The database that its frames are of, once it is known.
@@ -92,7 +92,7 @@ impl Directory {
     }
 
     fn holding(path: PathBuf, lock: File) -> Self {
-        Self { path, _lock: lock, open: None, cached: Cached::default(), database: None, is_marked: false }
+        Self { path, lock, open: None, cached: Cached::default(), database: None, is_marked: false }
     }
 
     /// Locks and returns the directories that no process holds. Dropping an empty one deletes it.
@@ -169,7 +169,7 @@ impl Directory {
 }
 
 impl Drop for Directory {
-    /// Deletes the directory if it is empty.
+    /// Deletes the directory if it is empty, and lets it go.
     fn drop(&mut self) {
         let ours = |name: &std::ffi::OsStr| name == LOCK || name == DATABASE;
         let is_empty = fs::read_dir(&self.path)
@@ -179,6 +179,9 @@ impl Drop for Directory {
             let _ = fs::remove_file(self.path.join(LOCK));
             let _ = fs::remove_dir(&self.path);
         }
+        // Closing the file is not enough: a child that another thread starts at this moment has a copy until it runs
+        // its program.
+        let _ = self.lock.unlock();
     }
 }
 

@@ -11,11 +11,15 @@ use std::collections::hash_map::DefaultHasher;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
 
+use precall_call::{CallId, Route};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::call_rows::{CallRow, is_accepted, released, took};
 use crate::events::raw::{RawBatch, RawEntry, RawRow, RowKind};
 use crate::events::rows::Stream;
+use crate::recovery::budget_use::Took;
+use crate::recovery::recent_calls::StoredKey;
 
 /// The log of a call or job, as far as it is in left-behind spools.
 #[derive(Clone, Debug)]
@@ -28,9 +32,26 @@ pub struct Log {
     pub last: i64,
     /// Whether the call is over with that event. A job says nothing.
     pub is_over: bool,
+    /// What its last row says of a call that is over.
+    over: Option<Box<CallRow>>,
+    /// Whether its first event is there and says that the call was accepted.
+    is_accepted: bool,
     node: u32,
     /// Its frames: the directory's place and the frame's.
     frames: BTreeSet<(usize, usize)>,
+}
+
+/// A call that is over and whose log waits in a left-behind spool.
+#[derive(Clone, Debug)]
+pub struct CallOver {
+    /// How admission knows it.
+    pub key: StoredKey,
+    /// The caller's account.
+    pub account: String,
+    /// Whether it was accepted, and so used budgets.
+    pub is_accepted: bool,
+    /// Whether its caller was called back.
+    pub is_callback: bool,
 }
 
 /// What waits in left-behind spools.
@@ -43,6 +64,8 @@ pub struct Index {
     loose: BTreeSet<(usize, usize)>,
     /// A forest: each node's parent. Logs with the same root are linked.
     parents: Vec<u32>,
+    /// What the conversations took whose reports wait, by the provider's id.
+    conversations: HashMap<String, Took>,
     entries: usize,
 }
 
@@ -59,6 +82,32 @@ impl Index {
         self.logs.iter().filter(move |(_, log)| unfinished(log)).map(|(owner, _)| *owner)
     }
 
+    /// Calls that are over with what waits. While they are not imported, the database does not know them.
+    pub fn calls_over(&self) -> impl Iterator<Item = CallOver> + '_ {
+        self.logs.iter().filter_map(|(owner, log)| {
+            let row = log.over.as_ref()?;
+            Some(CallOver {
+                key: StoredKey {
+                    call: CallId(owner.as_u128()),
+                    pbx: row.pbx.clone(),
+                    threecx_call_id: row.threecx_call_id.clone(),
+                    caller: row.caller_id.clone(),
+                    called: row.called_number.clone(),
+                    first_seen: row.call_started_at.0,
+                    live: false,
+                },
+                account: row.account_id.clone(),
+                is_accepted: log.is_accepted,
+                is_callback: row.route == Route::Callback.name(),
+            })
+        })
+    }
+
+    /// What the conversations took whose reports wait.
+    pub fn conversations(&self) -> impl Iterator<Item = &Took> {
+        self.conversations.values()
+    }
+
     /// Number of events and rows.
     #[must_use]
     pub fn entries(&self) -> usize {
@@ -70,6 +119,9 @@ impl Index {
         self.entries = self.entries.saturating_add(batch.entries.len()).saturating_add(batch.rows.len());
         for entry in &batch.entries {
             let node = self.log(entry, (directory, frame));
+            for took in entry.derived.iter().filter_map(took) {
+                self.conversations.insert(took.conversation.to_string(), took);
+            }
             for key in entry.derived.iter().filter_map(shared_key) {
                 let other = self.shared_node(key);
                 self.link(node, other);
@@ -92,13 +144,17 @@ impl Index {
             first: entry.seq,
             last: entry.seq,
             is_over: false,
+            over: None,
+            is_accepted: false,
             node: u32::try_from(fresh).unwrap_or(u32::MAX),
             frames: BTreeSet::new(),
         });
         log.first = log.first.min(entry.seq);
+        log.is_accepted = log.is_accepted || is_accepted(entry);
         if entry.seq >= log.last {
             log.last = entry.seq;
-            log.is_over = entry.derived.iter().any(is_released);
+            log.over = entry.derived.iter().filter_map(released).next_back();
+            log.is_over = log.over.is_some();
         }
         log.frames.insert(frame);
         let node = log.node;
@@ -247,17 +303,6 @@ fn shared_key(row: &RawRow) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     key.hash(&mut hasher);
     Some(hasher.finish())
-}
-
-/// Whether this row of `call_log` says that the call is over.
-fn is_released(row: &RawRow) -> bool {
-    #[derive(Deserialize)]
-    struct State<'a> {
-        #[serde(borrow)]
-        state: Cow<'a, str>,
-    }
-    row.kind == RowKind::CallLog
-        && serde_json::from_str(row.json.get()).is_ok_and(|State { state }| state == "released")
 }
 
 #[cfg(test)]

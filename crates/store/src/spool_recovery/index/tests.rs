@@ -26,7 +26,15 @@ fn cached(kind: &str, caller: &str) -> RawRow {
 }
 
 fn state(state: &str) -> RawRow {
-    row(&json!({ "call_log": { "id": Uuid::nil(), "metadata": { "state": "released" }, "state": state } }))
+    row(&json!({ "call_log": {
+        "id": Uuid::nil(), "metadata": { "state": "released" }, "state": state, "account_id": "a", "pbx": "p",
+        "threecx_call_id": "7", "caller_id": "+1", "called_number": null, "route": "callback",
+        "call_started_at": "2026-01-01T00:00:00Z",
+    } }))
+}
+
+fn event(entry: RawEntry, event: &serde_json::Value) -> RawEntry {
+    RawEntry { event: to_raw_value(event).unwrap(), ..entry }
 }
 
 fn batch(entries: Vec<RawEntry>, rows: Vec<RawRow>) -> RawBatch {
@@ -83,4 +91,37 @@ fn the_index_says_which_calls_are_not_over() {
     assert_eq!(index.unfinished_calls().collect::<Vec<_>>(), [Uuid::from_u128(2)]);
     let log = &index.logs()[&Uuid::from_u128(1)];
     assert_eq!((log.stream, log.first, log.last, log.is_over), (Stream::Call, 3, 4, true));
+}
+
+#[test]
+fn the_index_knows_what_admission_needs_of_calls_that_are_over() {
+    let offered = |owner: u128, admission: &serde_json::Value| {
+        let event_of = json!({ "v": 1, "kind": "offered", "admission": admission });
+        event(entry(Stream::Call, owner, 1, vec![state("holding")]), &event_of)
+    };
+    let report = row(&json!({ "conversation": {
+        "provider_id": "conv_1", "duration_seconds": 9, "report": { "cost": 412 },
+        "reported_at": "2026-01-01T00:01:00Z",
+    } }));
+    let dialled = row(&json!({ "conversation": { "provider_id": "conv_2", "reported_at": null } }));
+    let batches = [
+        batch(vec![offered(1, &json!("accepted")), offered(2, &json!({ "refused": "budget" }))], Vec::new()),
+        batch(vec![entry(Stream::Call, 1, 2, vec![state("released"), report, dialled])], Vec::new()),
+        batch(vec![entry(Stream::Call, 2, 2, vec![state("released")])], Vec::new()),
+        batch(vec![offered(3, &json!("accepted"))], Vec::new()),
+    ];
+    let index = index(&batches);
+    let mut over: Vec<_> = index.calls_over().collect();
+    over.sort_by_key(|over| over.key.call);
+    assert_eq!(
+        over.iter().map(|over| (over.key.call.0, over.is_accepted)).collect::<Vec<_>>(),
+        [(1, true), (2, false)]
+    );
+    let first = over.first().unwrap();
+    let began = At(1_767_225_600_000_000);
+    assert_eq!((first.key.threecx_call_id.as_deref(), first.key.first_seen), (Some("7"), began));
+    assert!(first.is_callback && !first.key.live);
+    let took: Vec<_> = index.conversations().collect();
+    assert_eq!(took.len(), 1, "a conversation without a report took nothing yet: {took:?}");
+    assert_eq!((took.first().unwrap().seconds, took.first().unwrap().credits), (9, 412));
 }
