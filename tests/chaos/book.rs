@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::table::Fault;
+use crate::table::{Fault, SILENT_AT_MOST};
 
 /// What holds whatever happens. Each law has a name, so that a run says which one was broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,7 +50,9 @@ impl Law {
             Self::IsConsistent => "`precall verify` is clean",
             Self::KeepsAcknowledged => "acknowledged webhooks are stored once",
             Self::DialsOnce => "nobody is dialled twice",
-            Self::IsNeverSilent => "no caller hears nothing for more than 2 s",
+            Self::IsNeverSilent => {
+                "no caller hears nothing for more than 2 s, or 5.5 s beside a silent agent"
+            }
             Self::LeavesNobody => "nobody is left behind",
             Self::LeaksNothing => "memory, descriptors and threads come back",
             Self::FailsOnlyByFaults => "calls without a fault go well",
@@ -82,8 +84,6 @@ pub struct Violation {
 const AFTERMATH: Duration = Duration::from_secs(20);
 /// The last part of a call is what decides how it ends.
 const LAST_PART: Duration = Duration::from_secs(10);
-/// Nobody notices a shorter silence.
-pub const SILENT_AT_MOST: Duration = Duration::from_secs(2);
 
 /// The book of a run.
 #[derive(Debug, Default)]
@@ -206,7 +206,9 @@ impl Book {
         let lost = self.windows.iter().filter(|window| window.fault.takes_the_sound());
         let lost: Duration = lost.map(|window| shared(window.from, window.until, from, to)).sum();
         let starved: Duration = self.starved.iter().map(|it| shared(it.0, Some(it.1), from, to)).sum();
-        length.checked_sub(SILENT_AT_MOST + lost + starved).filter(|over| !over.is_zero())
+        let during = self.windows.iter().filter(|window| window.overlaps(from, to));
+        let allowed = during.map(|window| window.fault.silent_at_most()).max().unwrap_or(SILENT_AT_MOST);
+        length.checked_sub(allowed + lost + starved).filter(|over| !over.is_zero())
     }
 }
 
@@ -234,7 +236,8 @@ fn signed(duration: Duration) -> jiff::SignedDuration {
 
 #[test]
 fn a_silence_is_too_long_by_what_no_fault_took() {
-    use crate::table::{DatabaseFault, ProcessFault};
+    use crate::support::proxy::Trouble;
+    use crate::table::{DatabaseFault, Peer, ProcessFault};
 
     let at = |ms: i64| Timestamp::from_millisecond(1_800_000_000_000 + ms).unwrap();
     let ms = Duration::from_millis;
@@ -251,5 +254,8 @@ fn a_silence_is_too_long_by_what_no_fault_took() {
     assert_eq!(book.silence(at(11_000), ms(2_500)), Some(ms(100)), "the machine took 400 ms");
     let longest: Vec<_> = book.silences().iter().map(|(name, ms)| (name.as_str(), *ms)).collect();
     assert_eq!(longest, [("PostgreSQL: locked", 2_500), ("precall: frozen", 5_000)]);
+    let stalled = book.began(Fault::Net(Peer::AgentSocket, Trouble::Stall, "stalled"), at(12_000));
+    book.ended(stalled, at(20_000));
+    assert_eq!(book.silence(at(13_000), ms(5_600)), Some(ms(100)), "it is noticed after five seconds");
     assert!(book.is_untouched(at(45_000), at(50_000)) && !book.is_untouched(at(25_000), at(50_000)));
 }

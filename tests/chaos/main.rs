@@ -8,7 +8,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table` | all faults; which of them take the callers' sound away, and which the short run leaves out |
+//! | `table` | all faults; which of them take the callers' sound away, and how long a caller may hear nothing |
 //! | `plan` | which faults happen in which round: all follows from the seed |
 //! | `book` | the laws, the times of the faults, the broken laws |
 //! | `laws` | how the laws are checked |
@@ -68,7 +68,7 @@ const PARTS: u32 = 4;
 async fn attack(route: Route, parts: u32) -> Vec<Violation> {
     let settings = Settings::asked_for();
     let only = settings.only.clone();
-    let mut faults = if settings.is_long { Fault::all() } else { Fault::in_short_runs() };
+    let mut faults = Fault::all();
     faults.retain(|fault| fault.concerns(route));
     faults.retain(|fault| only.as_ref().is_none_or(|name| fault.to_string().contains(name.as_str())));
     if faults.is_empty() {

@@ -17,7 +17,7 @@ pub struct Settings {
     pub calls: u64,
     /// Only faults whose name contains this.
     pub only: Option<String>,
-    /// A short run has the faults of the short list. A long one has all, also two at a time.
+    /// A long run has also two faults at a time.
     pub is_long: bool,
 }
 
