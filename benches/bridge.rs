@@ -13,7 +13,6 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use precall_test_support::harness::callers::Callers;
-use precall_test_support::harness::client::once;
 use precall_test_support::harness::numbers::{millis, percentile};
 use precall_test_support::harness::pbx::{Arrival, CLIENT_ID, Pbx, write_greeting};
 use precall_test_support::harness::table::Table;
@@ -216,16 +215,7 @@ async fn set_agent(world: &World) -> Outcome<()> {
         json!({"do": "wait", "ms": 2_000}),
     ];
     let script: Vec<Value> = sentence.iter().cycle().take(200).cloned().collect();
-    let body = Value::Array(script).to_string();
-    let request = format!(
-        "PUT /sim/agent HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let answer = once(world.simulator.address, request.as_bytes()).await?;
-    if answer.status != 200 {
-        return Err(format!("the agent cannot be set up: {}", String::from_utf8_lossy(&answer.body)).into());
-    }
-    Ok(())
+    world.set_script(script).await
 }
 
 /// The lateness in milliseconds of each piece of audio in the last `seconds`.

@@ -7,6 +7,8 @@ use std::time::Duration;
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use tempfile::TempDir;
 
+use crate::harness::usage::postmaster;
+
 /// A cluster for one test. Committed data survive a crash: it runs with fsync.
 pub struct Cluster {
     dir: TempDir,
@@ -47,14 +49,7 @@ impl Cluster {
     /// Stops every process of the server where it stands (SIGSTOP), until the value is dropped: its connections stay
     /// open, and nothing answers.
     pub fn freeze(&self) -> Frozen {
-        let postmaster = std::fs::read_to_string(self.directory().join("data/postmaster.pid")).unwrap();
-        let postmaster: u32 = postmaster.lines().next().unwrap().trim().parse().unwrap();
-        let mut processes = vec![postmaster];
-        // The postmaster first: it must not start others meanwhile.
-        signal("STOP", &processes);
-        processes.extend(children_of(postmaster));
-        signal("STOP", &processes);
-        Frozen { processes }
+        Frozen::server_of(postmaster(&self.directory().join("data")).unwrap())
     }
 
     /// Its directory, with `data` in it.
@@ -70,6 +65,18 @@ impl Cluster {
 /// A server that does nothing.
 pub struct Frozen {
     processes: Vec<u32>,
+}
+
+impl Frozen {
+    /// The server with this postmaster.
+    pub(crate) fn server_of(postmaster: u32) -> Self {
+        let mut processes = vec![postmaster];
+        // The postmaster first: it must not start others meanwhile.
+        signal("STOP", &processes);
+        processes.extend(children_of(postmaster));
+        signal("STOP", &processes);
+        Self { processes }
+    }
 }
 
 impl Drop for Frozen {

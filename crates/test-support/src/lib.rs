@@ -21,6 +21,7 @@ mod posted_webhooks;
 pub mod provider_files;
 pub mod proxy;
 mod sound;
+pub mod spooled_calls;
 pub mod starvation;
 mod wait;
 mod world;

@@ -64,8 +64,28 @@ impl Server {
     }
 
     /// Kills it and waits until it has ended.
-    pub async fn end(mut self) -> Outcome<()> {
+    pub async fn kill(&mut self) -> Outcome<()> {
         Ok(self.child.kill().await?)
+    }
+
+    /// The same.
+    pub async fn end(mut self) -> Outcome<()> {
+        self.kill().await
+    }
+
+    /// Asks it to stop (SIGTERM), and waits until it has ended.
+    pub async fn stop(mut self, within: Duration) -> Outcome<()> {
+        let pid = self.pid()?.to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().await?;
+        if !sent.success() {
+            return Err("the signal could not be sent".into());
+        }
+        let ended = tokio::time::timeout(within, self.child.wait()).await??;
+        if ended.success() {
+            Ok(())
+        } else {
+            Err(format!("it ended with {ended}:\n{}", self.log_tail()).into())
+        }
     }
 }
 

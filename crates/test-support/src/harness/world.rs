@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
@@ -13,6 +13,7 @@ use tokio_postgres::{Client, NoTls};
 use super::child::Server;
 use super::client::{Connection, once, plain};
 use super::{Outcome, usage};
+use crate::cluster::Frozen;
 use crate::consent::consent_of;
 use crate::sound::write_wav;
 use crate::world::CALLED;
@@ -64,6 +65,8 @@ pub struct World {
     postmaster: u32,
     health: Option<Connection>,
     version: String,
+    program: &'static str,
+    variables: BTreeMap<&'static str, String>,
     // Last, because the fields above use them.
     _postgres: EmbeddedPostgres,
     folder: TempDir,
@@ -149,7 +152,70 @@ impl World {
         let version = postgres.version().to_owned();
         let url = postgres.url("postgres");
         let _postgres = postgres;
-        Ok(Self { service, simulator, database, url, postmaster, health: None, version, _postgres, folder })
+        Ok(Self {
+            service,
+            simulator,
+            database,
+            url,
+            postmaster,
+            health: None,
+            version,
+            program: plan.program,
+            variables,
+            _postgres,
+            folder,
+        })
+    }
+
+    /// Kills the service and starts it again at once, as a service manager does. Returns when it listens: it may not
+    /// be ready.
+    pub async fn kill_and_start(&mut self) -> Outcome<()> {
+        self.service.kill().await?;
+        let folder = self.folder.path();
+        self.service = Server::start(Path::new(self.program), &["serve"], &self.variables, folder).await?;
+        Ok(())
+    }
+
+    /// Starts another service on the same database, as on another host.
+    pub async fn start_standby(&self) -> Outcome<Server> {
+        let folder = self.folder.path().join("standby");
+        std::fs::create_dir_all(&folder)?;
+        let mut variables = self.variables.clone();
+        variables.insert("PORT", "0".to_owned());
+        variables.insert("SPOOL_DIR", folder.join("spool").display().to_string());
+        Server::start(Path::new(self.program), &["serve"], &variables, &folder).await
+    }
+
+    /// Waits until the service takes calls.
+    pub async fn until_ready(&self) -> Outcome<()> {
+        wait_until_ready(&self.service).await
+    }
+
+    /// `SPOOL_DIR`.
+    pub fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
+    }
+
+    /// PostgreSQL stops where it stands, until the value is dropped: its connections stay open, and nothing answers.
+    pub fn freeze_database(&self) -> Frozen {
+        Frozen::server_of(self.postmaster)
+    }
+
+    /// What the agent of every conversation does.
+    pub async fn set_script(&self, script: Vec<Value>) -> Outcome<()> {
+        let body = Value::Array(script).to_string();
+        let request = format!(
+            "PUT /sim/agent HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let answer = once(self.simulator.address, request.as_bytes()).await?;
+        if answer.status != 200 {
+            return Err(
+                format!("the agent cannot be set up: {}", String::from_utf8_lossy(&answer.body)).into()
+            );
+        }
+        Ok(())
     }
 
     /// Gives each of these callers a sample and a consent.
