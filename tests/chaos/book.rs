@@ -51,7 +51,7 @@ impl Law {
             Self::KeepsAcknowledged => "acknowledged webhooks are stored once",
             Self::DialsOnce => "nobody is dialled twice",
             Self::IsNeverSilent => {
-                "no caller hears nothing for more than 2 s, or 5.5 s beside a silent agent"
+                "no caller hears nothing for more than 2 s, or until a silent peer is noticed"
             }
             Self::LeavesNobody => "nobody is left behind",
             Self::LeaksNothing => "memory, descriptors and threads come back",

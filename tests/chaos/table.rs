@@ -10,6 +10,9 @@ use crate::support::proxy::Trouble;
 pub const SILENT_AT_MOST: Duration = Duration::from_secs(2);
 /// A silent agent counts as lost 5 s after the last byte; then the caller hears music at once.
 const SILENT_WITH_AGENT: Duration = Duration::from_millis(5_500);
+/// Audio to the caller counts as lost when a piece is not taken for 1.5 s. Before that the buffers of both sides take
+/// up to two seconds of it.
+const SILENT_WITH_AUDIO: Duration = Duration::from_secs(4);
 
 /// The connections that can be troubled: one lane for each use that precall makes of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -124,13 +127,16 @@ impl Fault {
             .collect()
     }
 
-    /// The longest time for which a caller may hear nothing while it lasts. In the caller's turn a silent agent is
-    /// noticed only by its connection: an agent that thinks and one that is gone sound the same until then.
+    /// The longest time for which a caller may hear nothing while it lasts, beside what it takes itself.
+    ///
+    /// In the caller's turn a silent agent is noticed only by its connection: an agent that thinks and one that is gone
+    /// sound the same until then. A connection that went into a black hole stays dead when the others are well again.
     pub fn silent_at_most(self) -> Duration {
         match self {
             Self::Net(Peer::AgentSocket, Trouble::Stall | Trouble::BlackHole | Trouble::Trickle, _) => {
                 SILENT_WITH_AGENT
             }
+            Self::Net(Peer::PbxAudio, Trouble::BlackHole, _) => SILENT_WITH_AUDIO,
             Self::Net(..) | Self::Database(_) | Self::Precall(_) => SILENT_AT_MOST,
         }
     }
