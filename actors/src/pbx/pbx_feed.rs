@@ -199,13 +199,13 @@ impl PbxFeed {
             }
         };
         let (leads, without) = (Arc::clone(&self.persistence_state), Arc::clone(&self.state));
-        let ask = async move || {
+        let ask = async move |limit: Duration| {
             if !leads.leadership().may_use_pbx() {
                 // The one that leads now may have asked. Asking as well would take the legs away from it.
                 without.set_without_token();
                 leads.leadership().using_pbx().await;
             }
-            client.ask().await
+            client.ask_within(limit).await
         };
         actix::spawn(keep(publisher, pace, ask, report));
     }
@@ -374,7 +374,8 @@ impl Actor for PbxFeed {
         self.list_is_scheduled = false;
         self.list_is_refused = false;
         self.unsure_timer = None;
-        self.schedule_unsure(ctx);
+        // The list does not wait for a socket that takes long to open: callers of the last start are on the line.
+        self.unsure(clock::now(), ctx);
         let (client, pace, fresh) = (self.client.clone(), self.pace.clone(), self.fresh.subscribe());
         let address = ctx.address();
         let report = move |what| address.do_send(SocketNotice { at: clock::now(), what });

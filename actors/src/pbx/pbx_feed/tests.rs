@@ -278,6 +278,17 @@ fn while_the_socket_cannot_be_opened_lists_find_new_legs() {
 }
 
 #[test]
+fn at_the_start_the_list_does_not_wait_for_a_socket_that_never_opens() {
+    run(async {
+        let quick = FeedPace { unsure_every: Duration::from_millis(40), ..pace() };
+        let hangs = |pbx: &ScriptedPbx| pbx.script("GET /callcontrol/ws", Answer::Hang);
+        let mut scene = scene(quick, &[leg(5, "Connected", "0171")], hangs).await;
+        assert_eq!(scene.received.recv().await.unwrap(), "seen 5 Connected 0171");
+        assert!(!scene.state.is_open());
+    });
+}
+
+#[test]
 fn a_new_token_opens_a_new_socket() {
     run(async {
         let mut scene = scene(pace(), &[leg(5, "Connected", "")], |_| {}).await;

@@ -1,5 +1,7 @@
 //! Client of 3CX Call Control: all endpoints except the two audio streams.
 
+use std::future::Future;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use awc::Client;
 use awc::http::Method;
 use awc::http::header::{AUTHORIZATION, HeaderValue};
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use serde_json::Value;
 
 use super::access_token::{AccessToken, AccessTokens};
@@ -17,7 +20,7 @@ use super::participant::{DnState, Participant};
 use super::settings::Settings;
 use super::wire;
 use crate::http_client::HttpClient;
-use crate::http_exchange::{Body, Progress, Request, Response, exchange, within};
+use crate::http_exchange::{Body, Failure, Progress, Request, Response, exchange, within};
 use crate::redact::redact;
 
 /// A participant has about 700 bytes.
@@ -26,6 +29,8 @@ const ONE_BYTES_MAX: usize = 256 * 1024;
 const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest message; it is for logs.
 const MESSAGE_CHARS_MAX: usize = 300;
+/// A PBX that lives answers sooner, unless it is very slow.
+const AGAIN_AFTER: Duration = Duration::from_millis(1_500);
 
 /// Client of 3CX Call Control. Not `Send`: each arbiter builds its own.
 #[derive(Clone)]
@@ -138,15 +143,41 @@ impl ThreeCx {
                 body: json.clone().map(Body::json),
                 answer_bytes_max,
             };
-            let first = exchange(&self.client, request(&token), &progress).await?;
+            let send = async |token: &AccessToken| {
+                let sent = exchange(&self.client, request(token), &progress);
+                if *method == Method::GET { self.or_again(sent, || request(token)).await } else { sent.await }
+            };
+            let first = send(&token).await?;
             if first.status != 401 {
                 return Ok(first);
             }
             progress.refused();
             let token = self.tokens.instead_of(&token).await?;
-            Ok(exchange(&self.client, request(&token), &progress).await?)
+            Ok(send(&token).await?)
         };
         within(limit, &Rc::clone(&progress), whole).await
+    }
+}
+
+impl ThreeCx {
+    /// Waits for the answer of a GET. If it does not come soon, the request is sent once more over a new connection,
+    /// and the first answer counts: a request that went into a dead connection would use up the deadline, and callers
+    /// wait.
+    async fn or_again(
+        &self,
+        sent: impl Future<Output = Result<Response, Failure>>,
+        request: impl Fn() -> Request,
+    ) -> Result<Response, Failure> {
+        let mut sent = pin!(sent);
+        if let Ok(answered) = tokio::time::timeout(AGAIN_AFTER, sent.as_mut()).await {
+            return answered;
+        }
+        let (client, progress) = (self.settings.http(), Progress::new());
+        match select(sent, pin!(exchange(&client, request(), &progress))).await {
+            Either::Left((Ok(answered), _)) | Either::Right((Ok(answered), _)) => Ok(answered),
+            Either::Left((Err(_), other)) => other.await,
+            Either::Right((Err(_), other)) => other.await,
+        }
     }
 }
 

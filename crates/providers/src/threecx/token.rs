@@ -126,6 +126,14 @@ impl TokenClient {
     /// # Errors
     /// [`TokenError`].
     pub async fn ask(&self) -> Result<GrantedToken, TokenError> {
+        self.ask_within(self.settings.within()).await
+    }
+
+    /// The same, within another deadline if that is shorter.
+    ///
+    /// # Errors
+    /// [`TokenError`].
+    pub async fn ask_within(&self, limit: Duration) -> Result<GrantedToken, TokenError> {
         let form = form_urlencoded::Serializer::new(String::new())
             .append_pair("client_id", self.settings.own_dn().as_str())
             .append_pair("client_secret", self.settings.secret().reveal())
@@ -143,7 +151,7 @@ impl TokenClient {
         };
         let progress = Progress::new();
         let asked = async { exchange(&self.client, request, &progress).await.map_err(TokenError::from) };
-        let answered = within(self.settings.within(), &progress, asked).await?;
+        let answered = within(limit.min(self.settings.within()), &progress, asked).await?;
         if answered.is_success() {
             return granted(&answered.body).ok_or_else(|| TokenError::Unexpected {
                 status: answered.status,

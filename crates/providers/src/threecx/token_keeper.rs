@@ -15,6 +15,9 @@ use super::token::{GrantedToken, TokenError};
 pub struct KeeperTiming {
     /// Shortest time between the start of two requests.
     pub apart: Duration,
+    /// How long the first answer and any answer is awaited. A request that went into a dead connection is sent again
+    /// soon; each one in vain doubles the time, so that a slow PBX is heard.
+    pub answer: (Duration, Duration),
     /// First and longest wait after a failure. Short for as long as it takes: without a token no caller is greeted.
     pub retry: (Duration, Duration),
     /// First and longest wait after the PBX refused the secret: it blocks addresses that keep failing.
@@ -27,6 +30,7 @@ impl Default for KeeperTiming {
     fn default() -> Self {
         Self {
             apart: Duration::from_secs(1),
+            answer: (Duration::from_millis(1_500), Duration::from_secs(5)),
             retry: (Duration::from_millis(500), Duration::from_secs(2)),
             retry_refused: (Duration::from_secs(1), Duration::from_secs(300)),
             look_every: Duration::from_millis(100),
@@ -55,10 +59,11 @@ pub enum TokenEvent {
     },
 }
 
-/// Runs until all handles are dropped. `ask` requests a token and has its own deadline; `tell` receives the events.
+/// Runs until all handles are dropped. `ask` requests a token, and ends within the time that it is given; `tell`
+/// receives the events.
 pub async fn keep<A, T>(mut publisher: TokenPublisher, timing: KeeperTiming, mut ask: A, mut tell: T)
 where
-    A: AsyncFnMut() -> Result<GrantedToken, TokenError>,
+    A: AsyncFnMut(Duration) -> Result<GrantedToken, TokenError>,
     T: FnMut(TokenEvent),
 {
     let mut generation = 0_u64;
@@ -67,12 +72,14 @@ where
     loop {
         let mut failed = Backoff::new(timing.retry.0, timing.retry.1);
         let mut refused = Backoff::new(timing.retry_refused.0, timing.retry_refused.1);
+        let mut within = timing.answer.0;
         let granted = loop {
             apart.as_mut().await;
             apart = Box::pin(tokio::time::sleep(timing.apart));
-            match ask().await {
+            match ask(within).await {
                 Ok(granted) => break granted,
                 Err(error) => {
+                    within = within.saturating_mul(2).min(timing.answer.1);
                     let is_refusal = error.is_refusal();
                     tell(TokenEvent::Failed(error));
                     let wait = if is_refusal { refused.wait() } else { failed.wait() };

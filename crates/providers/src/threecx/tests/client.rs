@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -259,7 +259,7 @@ fn many_refused_requests_wait_for_one_new_token() {
         actix::spawn(keep(
             desk,
             KeeperTiming::default(),
-            async move || asker.ask().await,
+            async move |_| asker.ask().await,
             move |news| {
                 told.borrow_mut().push(news);
             },
@@ -315,5 +315,24 @@ fn a_token_is_requested_as_documented_and_refusals_are_distinguished() {
             let error = ask(Answer::Reply(status, body.to_owned())).await;
             assert!(matches!(error, TokenError::Unexpected { .. }), "{error}");
         }
+    });
+}
+
+#[test]
+fn a_read_that_is_not_answered_is_sent_again_over_a_new_connection() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        let (client, _desk) = client(&pbx, LONG);
+        pbx.set_legs(&[leg(42, "Connected", "0171")]);
+        pbx.script("GET", Answer::Hang);
+        let begun = Instant::now();
+        assert_eq!(client.dns().await.unwrap().len(), 2);
+        assert!(begun.elapsed() < LONG / 2, "not at its deadline: {:?}", begun.elapsed());
+        assert_eq!(pbx.seen("GET").len(), 2);
+        // What changes something is not sent again.
+        pbx.script("POST", Answer::Hang);
+        let (impatient, _desk) = self::client(&pbx, Duration::from_secs(2));
+        assert!(matches!(impatient.drop_leg(&address(42)).await, ActionOutcome::Unknown { .. }));
+        assert_eq!(pbx.seen("POST").len(), 1);
     });
 }

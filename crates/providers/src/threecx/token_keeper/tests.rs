@@ -14,6 +14,8 @@ use crate::threecx::access_token::AccessTokens;
 struct Pbx {
     tokens: AccessTokens,
     asked: Rc<RefCell<Vec<Instant>>>,
+    /// How long each answer was awaited.
+    limits: Rc<RefCell<Vec<Duration>>>,
     news: mpsc::UnboundedReceiver<TokenEvent>,
     running: tokio::task::JoinHandle<()>,
 }
@@ -33,6 +35,7 @@ fn wrong() -> Result<Duration, TokenError> {
 fn timing() -> KeeperTiming {
     KeeperTiming {
         apart: Duration::from_millis(5),
+        answer: (Duration::from_millis(20), Duration::from_millis(70)),
         retry: (Duration::from_millis(10), Duration::from_millis(10)),
         retry_refused: (Duration::from_millis(10), Duration::from_millis(10)),
         look_every: Duration::from_millis(2),
@@ -46,16 +49,19 @@ fn pbx(timing: KeeperTiming, answers: Vec<Result<Duration, TokenError>>) -> Pbx 
     let (told, news) = mpsc::unbounded_channel();
     let asked = Rc::new(RefCell::new(Vec::new()));
     let asking = Rc::clone(&asked);
-    let ask = async move || {
+    let limits = Rc::new(RefCell::new(Vec::new()));
+    let given = Rc::clone(&limits);
+    let ask = async move |limit| {
         let turn = asking.borrow().len();
         asking.borrow_mut().push(Instant::now());
+        given.borrow_mut().push(limit);
         let answer = answers.get(turn).or(answers.last()).unwrap().clone();
         answer.map(|life| GrantedToken { bearer: format!("token{}", turn + 1), life })
     };
     let running = actix::spawn(keep(desk, timing, ask, move |news| {
         let _ = told.send(news);
     }));
-    Pbx { tokens, asked, news, running }
+    Pbx { tokens, asked, limits, news, running }
 }
 
 fn run<F: Future>(test: F) -> F::Output {
@@ -157,6 +163,8 @@ fn a_failed_renewal_keeps_the_old_token_and_is_retried() {
             assert_eq!(pbx.tokens.current().await.unwrap().header(), "Bearer token1");
         }
         assert_eq!(pbx.news.recv().await.unwrap(), TokenEvent::Fresh { generation: 2, life: NEVER });
+        let limits: Vec<u128> = pbx.limits.borrow().iter().map(Duration::as_millis).collect();
+        assert_eq!(limits, [20, 20, 40, 70], "each request in vain doubles the time for the next answer");
     });
 }
 
