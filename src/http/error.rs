@@ -10,6 +10,7 @@ use precall_actors::api::Busy;
 use precall_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::signature::SignatureError;
 
@@ -106,6 +107,8 @@ codes! {
     CallerIsLive = "caller_is_live", 409, "The caller has a live call";
     /// The call has ended.
     CallNotLive = "call_not_live", 409, "The call has ended";
+    /// Several calls have this id.
+    SeveralCalls = "several_calls", 409, "Several calls have this id";
     /// The body is above its limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The body is compressed, or in another content coding.
@@ -153,18 +156,27 @@ pub(crate) struct Problem {
     pub(crate) code: Code,
     /// Details for people. Never contains secrets, numbers or internals.
     pub(crate) detail: Cow<'static, str>,
+    /// The calls that have the id of the request, newest first; else empty.
+    pub(crate) candidates: Vec<Uuid>,
 }
 
 impl Problem {
     /// A problem with its own detail.
     pub(crate) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        Self { code, detail: detail.into() }
+        Self { code, detail: detail.into(), candidates: Vec::new() }
     }
 
     /// A problem whose detail is its title.
     #[must_use]
     pub(crate) fn of(code: Code) -> Self {
-        Self { code, detail: Cow::Borrowed(code.title()) }
+        Self::new(code, code.title())
+    }
+
+    /// Several calls have the id of the request, newest first.
+    #[must_use]
+    pub(crate) fn several_calls(calls: &[Uuid]) -> Self {
+        let detail = "the id is of several calls: use one of `candidates`, the newest is the first";
+        Self { candidates: calls.to_vec(), ..Self::new(Code::SeveralCalls, detail) }
     }
 
     /// Seconds until a retry makes sense. Every 503 has them.
@@ -206,6 +218,9 @@ pub(crate) struct ProblemBody<'a> {
     /// The stable name for clients.
     #[schema(example = "call_not_found")]
     code: &'a str,
+    /// With `several_calls`: precall's ids of the calls, newest first.
+    #[serde(skip_serializing_if = "<[Uuid]>::is_empty")]
+    candidates: &'a [Uuid],
 }
 
 impl ResponseError for Problem {
@@ -244,6 +259,7 @@ impl Problem {
             status: self.code.status(),
             detail: &self.detail,
             code: self.code.name(),
+            candidates: &self.candidates,
         };
         // Serialising strings and a number cannot fail.
         serde_json::to_string(&body).unwrap_or_default()

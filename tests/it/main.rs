@@ -11,6 +11,7 @@ use precall_test_support as support;
 
 mod agent_seats;
 mod api;
+mod api_calls;
 mod audit_trail;
 mod budgets;
 mod callback;

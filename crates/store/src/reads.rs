@@ -1,5 +1,6 @@
 //! Reads for the API and the dashboard, each bounded and on a read-only transaction.
 
+pub mod call_list;
 pub mod calls;
 pub mod events;
 pub mod failures;

@@ -2,7 +2,9 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_store::reads::calls::{CallDetail, CallFilter, CallRow, ConversationRow, Liveness, Place};
+use precall_call::{Blame, Cause};
+use precall_store::reads::call_list::{self, CallFilter, Liveness, Place};
+use precall_store::reads::calls::{CallDetail, CallRow, ConversationRow};
 use precall_store::reads::events::EventRow;
 use precall_store::reads::failures::FailureRow;
 use precall_store::reads::{calls, events, failures};
@@ -12,6 +14,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Allowed, Read};
+use super::call_id::call_id;
 use super::caller_id::caller_in_query;
 use super::live::LiveView;
 use super::page::{NoQuery, Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
@@ -22,6 +25,11 @@ use crate::http::response;
 
 /// Values of `state`.
 const STATES: [&str; 6] = ["offered", "greeting", "holding", "handing_off", "conversing", "released"];
+
+/// Values of `status`.
+const STATUSES: [&str; 3] = ["initiated", "completed", "failed"];
+/// The cause of calls whose log could not be read.
+const UNREADABLE_LOG: &str = "unreadable_log";
 
 /// A call in a list.
 #[derive(Serialize, ToSchema)]
@@ -108,20 +116,61 @@ pub(crate) struct CallsQuery {
     state: Option<String>,
     /// True: live calls. False: ended calls.
     live: Option<bool>,
+    /// `initiated`, `completed` or `failed`.
+    status: Option<String>,
+    /// Why the call ended.
+    cause: Option<String>,
+    /// Who caused the end.
+    blame: Option<String>,
+    /// The line's name.
+    line: Option<String>,
+    /// The PBX's name.
+    pbx: Option<String>,
     /// The caller: E.164, as dialled in DEFAULT_REGION, or an extension.
     caller_id: Option<String>,
+    /// The called number, in the same forms.
+    called_number: Option<String>,
+    /// The PBX's id of the call. A PBX gives an id again after a restart.
+    threecx_call_id: Option<String>,
+    /// A conversation at ElevenLabs, of the greeting or of the agent.
+    conversation_id: Option<String>,
+    /// Calls that came in at this time or later, RFC 3339.
+    since: Option<Timestamp>,
+    /// Calls that came in before this time, RFC 3339.
+    until: Option<Timestamp>,
+}
+
+/// A name out of a closed list.
+fn one_of(name: &str, text: Option<&String>, known: &[&str]) -> Result<Option<String>, Problem> {
+    let text = text.filter(|text| !text.is_empty());
+    if text.is_some_and(|text| !known.contains(&text.as_str())) {
+        return Err(Problem::new(Code::BadQuery, format!("{name} must be one of {}", known.join(", "))));
+    }
+    Ok(text.cloned())
 }
 
 impl CallsQuery {
     fn filter(&self, app: &AppState) -> Result<CallFilter, Problem> {
-        let state = self.state.as_deref().filter(|text| !text.is_empty());
-        if state.is_some_and(|state| !STATES.contains(&state)) {
-            return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
-        }
         let liveness = self.live.map(|live| if live { Liveness::Live } else { Liveness::Released });
-        let caller = self.caller_id.as_deref().filter(|text| !text.is_empty());
-        let caller = caller.map(|text| caller_in_query(app, text)).transpose()?;
-        Ok(CallFilter { liveness, state: state.map(str::to_owned), caller })
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        let number = |text: &Option<String>| given(text).map(|text| caller_in_query(app, &text)).transpose();
+        let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).chain([UNREADABLE_LOG]).collect();
+        let blames: Vec<&str> = Blame::ALL.iter().map(|blame| blame.name()).collect();
+        Ok(CallFilter {
+            liveness,
+            state: one_of("state", self.state.as_ref(), &STATES)?,
+            status: one_of("status", self.status.as_ref(), &STATUSES)?,
+            cause: one_of("cause", self.cause.as_ref(), &causes)?,
+            blame: one_of("blame", self.blame.as_ref(), &blames)?,
+            line: given(&self.line),
+            pbx: given(&self.pbx),
+            caller: number(&self.caller_id)?,
+            called: number(&self.called_number)?,
+            threecx_call_id: given(&self.threecx_call_id),
+            conversation: given(&self.conversation_id),
+            since: self.since,
+            until: self.until,
+        })
     }
 }
 
@@ -143,7 +192,7 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
     let filter = query.filter(&app)?;
-    let rows = read(&app, calls::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
+    let rows = read(&app, call_list::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
     response::json(&Page::cut(rows, limit, cursor, CallItem::from))
 }
@@ -259,7 +308,7 @@ pub(crate) struct CallAnswer {
 /// Shows a call.
 #[utoipa::path(
     get, path = "/api/v1/calls/{id}", tag = "calls",
-    params(("id" = Uuid, Path, description = "Id of the call")),
+    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = CallAnswer),
@@ -271,14 +320,14 @@ pub(crate) async fn one(
     app: web::Data<AppState>,
     _: Allowed<Read>,
     _: web::Query<NoQuery>,
-    id: web::Path<Uuid>,
+    id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let pool = &app.pool;
-    let found = read(&app, calls::find(pool, *id)).await?;
+    let (pool, id) = (&app.pool, call_id(&app, &id).await?);
+    let found = read(&app, calls::find(pool, id)).await?;
     let CallDetail { call, transcript, metadata, timings } =
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
-    let conversations = read(&app, calls::conversations(pool, *id)).await?;
-    let failures = read(&app, failures::of_call(pool, *id)).await?;
+    let conversations = read(&app, calls::conversations(pool, id)).await?;
+    let failures = read(&app, failures::of_call(pool, id)).await?;
     let live = app.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
     response::json(&CallAnswer {
         call: CallItem::from(call),
@@ -322,7 +371,10 @@ pub(crate) struct EventsQuery {
 /// Lists the events of a call, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/calls/{id}/events", tag = "calls",
-    params(("id" = Uuid, Path, description = "Id of the call"), EventsQuery),
+    params(
+        ("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation"),
+        EventsQuery
+    ),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<EventItem>),
@@ -333,13 +385,13 @@ pub(crate) struct EventsQuery {
 pub(crate) async fn events(
     app: web::Data<AppState>,
     _: Allowed<Read>,
-    id: web::Path<Uuid>,
+    id: web::Path<String>,
     query: web::Query<EventsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, seq_of_cursor(query.cursor.as_deref())?);
-    let pool = &app.pool;
-    let rows = read(&app, events::of_call(pool, *id, behind, limit.saturating_add(1))).await?;
-    if rows.is_empty() && !read(&app, calls::exists(pool, *id)).await? {
+    let (pool, id) = (&app.pool, call_id(&app, &id).await?);
+    let rows = read(&app, events::of_call(pool, id, behind, limit.saturating_add(1))).await?;
+    if rows.is_empty() && !read(&app, calls::exists(pool, id)).await? {
         return Err(Problem::of(Code::CallNotFound));
     }
     let cursor = |row: &EventRow| row.seq.to_string();

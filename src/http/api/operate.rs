@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::auth::{Allowed, Operate};
+use super::call_id::call_id;
 use super::caller_id::caller;
 use crate::http::api::read::read;
 use crate::http::app_state::{AppState, in_time};
@@ -34,7 +35,7 @@ pub(crate) struct Asked {
 /// Ends a live call.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/hangup", tag = "calls",
-    params(("id" = Uuid, Path, description = "Id of the call")),
+    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Asked),
@@ -45,15 +46,15 @@ pub(crate) struct Asked {
 pub(crate) async fn hangup(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,
-    id: web::Path<Uuid>,
+    id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&app, &operator, *id, Request::HangUp).await
+    ask(&app, &operator, call_id(&app, &id).await?, Request::HangUp).await
 }
 
 /// Hands a live call off as soon as its voice is decided.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/handoff", tag = "calls",
-    params(("id" = Uuid, Path, description = "Id of the call")),
+    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Asked),
@@ -64,9 +65,9 @@ pub(crate) async fn hangup(
 pub(crate) async fn handoff(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,
-    id: web::Path<Uuid>,
+    id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&app, &operator, *id, Request::HandOff).await
+    ask(&app, &operator, call_id(&app, &id).await?, Request::HandOff).await
 }
 
 async fn ask(

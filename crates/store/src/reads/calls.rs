@@ -1,4 +1,4 @@
-//! Reads calls for the API: the list, newest first, and one call with its conversations.
+//! Reads one call for the API, with its conversations.
 
 use deadpool_postgres::Pool;
 use jiff::Timestamp;
@@ -13,10 +13,8 @@ use crate::reads::{events, failures, statistics};
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
-    LIST,
-    LIST_LIVE,
-    LIST_OF_CALLER,
     FIND,
+    NAMED,
     CONVERSATIONS,
     EXISTS,
     events::OF_CALL,
@@ -72,7 +70,7 @@ pub struct CallRow {
 }
 
 impl CallRow {
-    fn read(row: &Row) -> Result<Self, StoreError> {
+    pub(super) fn read(row: &Row) -> Result<Self, StoreError> {
         Ok(Self {
             id: row.try_get("id")?,
             conversation_id: row.try_get("conversation_id")?,
@@ -119,112 +117,7 @@ macro_rules! calls_with_analysis {
     };
 }
 
-/// A place in the list: behind this call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    /// When the call came in.
-    pub started_at: Timestamp,
-    /// Its id, to order calls of the same microsecond.
-    pub id: Uuid,
-}
-
-impl Place {
-    /// The beginning of the list, before the newest call.
-    pub const FIRST: Self = Self { started_at: Timestamp::MAX, id: Uuid::max() };
-
-    /// The place behind this call.
-    #[must_use]
-    pub fn behind(call: &CallRow) -> Self {
-        Self { started_at: call.started_at, id: call.id }
-    }
-}
-
-/// Filter of a list by whether calls have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Liveness {
-    /// Live calls.
-    Live,
-    /// Ended calls.
-    Released,
-}
-
-/// Filter of a list.
-#[derive(Clone, Debug, Default)]
-pub struct CallFilter {
-    /// None for all calls.
-    pub liveness: Option<Liveness>,
-    /// The name of the state.
-    pub state: Option<String>,
-    /// The caller, E.164.
-    pub caller: Option<String>,
-}
-
-const LIST: &str = concat!(
-    "select ",
-    call_columns!(),
-    calls_with_analysis!(),
-    "
-      where (call_started_at, id) < ($1, $2)
-        and ($3::text is null or state = $3)
-      order by call_started_at desc, id desc
-      limit $4"
-);
-
-// Repeats the condition of the partial index. Without it PostgreSQL would search the few live calls among all.
-const LIST_LIVE: &str = concat!(
-    "select ",
-    call_columns!(),
-    calls_with_analysis!(),
-    "
-      where (call_started_at, id) < ($1, $2)
-        and state <> 'released'
-        and ($3::text is null or state = $3)
-      order by call_started_at desc, id desc
-      limit $4"
-);
-
-const LIST_OF_CALLER: &str = concat!(
-    "select ",
-    call_columns!(),
-    calls_with_analysis!(),
-    "
-      where account_id = 'default'
-        and caller_id = $5
-        and (call_started_at, id) < ($1, $2)
-        and ($3::text is null or state = $3)
-        and ($6::boolean is null or (state <> 'released') = $6)
-      order by call_started_at desc, id desc
-      limit $4"
-);
-
-/// At most `limit` calls after a place, newest first.
-///
-/// # Errors
-/// When the query fails.
-pub async fn list(
-    pool: &Pool,
-    filter: &CallFilter,
-    behind: Place,
-    limit: i64,
-) -> Result<Vec<CallRow>, StoreError> {
-    let released = "released".to_owned();
-    let state = match (&filter.state, filter.liveness) {
-        (None, Some(Liveness::Released)) => Some(&released),
-        (state, _) => state.as_ref(),
-    };
-    let (at, id) = (behind.started_at, behind.id);
-    let rows = match (&filter.caller, filter.liveness) {
-        (Some(caller), liveness) => {
-            let live = liveness.map(|liveness| liveness == Liveness::Live);
-            read(pool, LIST_OF_CALLER, &[&at, &id, &state, &limit, caller, &live]).await?
-        }
-        (None, Some(Liveness::Live)) => read(pool, LIST_LIVE, &[&at, &id, &state, &limit]).await?,
-        // No ended call has another state than released.
-        (None, Some(Liveness::Released)) if state != Some(&released) => Vec::new(),
-        (None, None | Some(Liveness::Released)) => read(pool, LIST, &[&at, &id, &state, &limit]).await?,
-    };
-    rows.iter().map(CallRow::read).collect()
-}
+pub(super) use {call_columns, calls_with_analysis};
 
 /// One call in full.
 #[derive(Clone, Debug)]
@@ -261,6 +154,28 @@ pub async fn find(pool: &Pool, id: Uuid) -> Result<Option<CallDetail>, StoreErro
         metadata: raw(row.try_get("metadata")?),
         timings: raw(row.try_get("timings")?),
     }))
+}
+
+/// More calls with one id are not needed to say that there are several.
+const NAMED_MOST: i64 = 11;
+
+const NAMED: &str = "
+    select id from (
+        select id, call_started_at from call_log where threecx_call_id = $1
+        union
+        select id, call_started_at from call_log where call_id = $1
+        union
+        select l.id, l.call_started_at from conversations c join call_log l on l.id = c.call where c.provider_id = $1
+    ) as named
+    order by call_started_at desc, id desc limit $2";
+
+/// The calls with this id at the PBX or with this conversation, newest first; at most 11. A PBX gives its ids again.
+///
+/// # Errors
+/// When the query fails.
+pub async fn named(pool: &Pool, name: &str) -> Result<Vec<Uuid>, StoreError> {
+    let rows = read(pool, NAMED, &[&name, &NAMED_MOST]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 const EXISTS: &str = "select 1 from call_log where id = $1";

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use crate::StoreError;
 
@@ -28,6 +28,23 @@ pub(crate) async fn read(
         transaction.batch_execute(LONGEST).await?;
         let prepared = transaction.prepare_cached(statement).await?;
         let rows = transaction.query(&prepared, values).await?;
+        transaction.commit().await?;
+        Ok(rows)
+    };
+    in_time(exchange).await
+}
+
+/// The rows of a statement whose text depends on the request. It is not kept prepared: there are too many.
+pub(crate) async fn read_once(
+    pool: &Pool,
+    statement: &str,
+    values: &[(&(dyn ToSql + Sync), Type)],
+) -> Result<Vec<Row>, StoreError> {
+    let exchange = async {
+        let mut client: Object = pool.get().await?;
+        let transaction = client.build_transaction().read_only(true).start().await?;
+        transaction.batch_execute(LONGEST).await?;
+        let rows = transaction.query_typed(statement, values).await?;
         transaction.commit().await?;
         Ok(rows)
     };

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 use jiff::Timestamp;
-use precall_store::reads::calls::Place;
+use precall_store::reads::call_list::Place;
 use uuid::Uuid;
 
 use super::{Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
