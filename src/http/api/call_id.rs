@@ -7,6 +7,9 @@ use super::read::read;
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 
+/// No id of any side is longer.
+const NAME_BYTES_MAX: usize = 256;
+
 /// precall's id of the call that is named. Its own ids and those of live calls are known without the database.
 ///
 /// # Errors
@@ -14,6 +17,9 @@ use crate::http::error::{Code, Problem};
 pub(super) async fn call_id(app: &AppState, text: &str) -> Result<Uuid, Problem> {
     if let Ok(id) = Uuid::try_parse(text) {
         return Ok(id);
+    }
+    if text.len() > NAME_BYTES_MAX || text.contains('\0') {
+        return Err(Problem::of(Code::CallNotFound));
     }
     let is_named = |id: Option<&str>| id == Some(text);
     let live = app.engine.live().into_iter().filter(|call| {
