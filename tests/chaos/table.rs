@@ -11,8 +11,8 @@ pub const SILENT_AT_MOST: Duration = Duration::from_secs(2);
 /// A silent agent counts as lost 5 s after the last byte; then the caller hears music at once.
 const SILENT_WITH_AGENT: Duration = Duration::from_millis(5_500);
 /// Audio to the caller counts as lost when a piece is not taken for 1.5 s. Before that the buffers of both sides take
-/// up to two seconds of it.
-const SILENT_WITH_AUDIO: Duration = Duration::from_secs(4);
+/// up to two seconds of it. A request without an answer is sent again after 1.5 s: first for a token, then for the leg.
+const SILENT_WITH_PBX: Duration = Duration::from_secs(4);
 
 /// The connections that can be troubled: one lane for each use that precall makes of a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -136,7 +136,7 @@ impl Fault {
             Self::Net(Peer::AgentSocket, Trouble::Stall | Trouble::BlackHole | Trouble::Trickle, _) => {
                 SILENT_WITH_AGENT
             }
-            Self::Net(Peer::PbxAudio, Trouble::BlackHole, _) => SILENT_WITH_AUDIO,
+            Self::Net(Peer::PbxAudio | Peer::PbxHttp, Trouble::BlackHole, _) => SILENT_WITH_PBX,
             Self::Net(..) | Self::Database(_) | Self::Precall(_) => SILENT_AT_MOST,
         }
     }

@@ -1,7 +1,6 @@
 //! Client of 3CX Call Control: all endpoints except the two audio streams.
 
 use std::future::Future;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,9 @@ use awc::Client;
 use awc::http::Method;
 use awc::http::header::{AUTHORIZATION, HeaderValue};
 use bytes::Bytes;
-use futures_util::future::{Either, select};
+use futures_util::StreamExt;
+use futures_util::future::Either;
+use futures_util::stream::FuturesUnordered;
 use serde_json::Value;
 
 use super::access_token::{AccessToken, AccessTokens};
@@ -160,23 +161,28 @@ impl ThreeCx {
 }
 
 impl ThreeCx {
-    /// Waits for the answer of a GET. If it does not come soon, the request is sent once more over a new connection,
-    /// and the first answer counts: a request that went into a dead connection would use up the deadline, and callers
-    /// wait.
+    /// Waits for the answer of a GET. While it does not come, the request is sent again and again, each time over a new
+    /// connection, and the first answer counts: a request that went into a dead connection would use up the deadline,
+    /// and callers wait.
     async fn or_again(
         &self,
         sent: impl Future<Output = Result<Response, Failure>>,
         request: impl Fn() -> Request,
     ) -> Result<Response, Failure> {
-        let mut sent = pin!(sent);
-        if let Ok(answered) = tokio::time::timeout(AGAIN_AFTER, sent.as_mut()).await {
-            return answered;
-        }
-        let (client, progress) = (self.settings.http(), Progress::new());
-        match select(sent, pin!(exchange(&client, request(), &progress))).await {
-            Either::Left((Ok(answered), _)) | Either::Right((Ok(answered), _)) => Ok(answered),
-            Either::Left((Err(_), other)) => other.await,
-            Either::Right((Err(_), other)) => other.await,
+        let mut running = FuturesUnordered::new();
+        running.push(Either::Left(sent));
+        loop {
+            match tokio::time::timeout(AGAIN_AFTER, running.next()).await {
+                // A failure counts only if nothing else may still be answered.
+                Ok(Some(answered)) if answered.is_ok() || running.is_empty() => return answered,
+                Ok(_) => {}
+                Err(_) => {
+                    let (client, request) = (self.settings.http(), request());
+                    running.push(Either::Right(
+                        async move { exchange(&client, request, &Progress::new()).await },
+                    ));
+                }
+            }
         }
     }
 }

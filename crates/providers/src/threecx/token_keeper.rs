@@ -15,9 +15,9 @@ use super::token::{GrantedToken, TokenError};
 pub struct KeeperTiming {
     /// Shortest time between the start of two requests.
     pub apart: Duration,
-    /// How long the first answer and any answer is awaited. A request that went into a dead connection is sent again
-    /// soon; each one in vain doubles the time, so that a slow PBX is heard.
-    pub answer: (Duration, Duration),
+    /// How long an answer is awaited, for each request in vain, and then always the last. A request that went into a
+    /// dead connection is sent again soon; a slow PBX is heard in the end.
+    pub answer: [Duration; 5],
     /// First and longest wait after a failure. Short for as long as it takes: without a token no caller is greeted.
     pub retry: (Duration, Duration),
     /// First and longest wait after the PBX refused the secret: it blocks addresses that keep failing.
@@ -30,7 +30,7 @@ impl Default for KeeperTiming {
     fn default() -> Self {
         Self {
             apart: Duration::from_secs(1),
-            answer: (Duration::from_millis(1_500), Duration::from_secs(5)),
+            answer: [1_500, 1_500, 1_500, 3_000, 5_000].map(Duration::from_millis),
             retry: (Duration::from_millis(500), Duration::from_secs(2)),
             retry_refused: (Duration::from_secs(1), Duration::from_secs(300)),
             look_every: Duration::from_millis(100),
@@ -72,17 +72,24 @@ where
     loop {
         let mut failed = Backoff::new(timing.retry.0, timing.retry.1);
         let mut refused = Backoff::new(timing.retry_refused.0, timing.retry_refused.1);
-        let mut within = timing.answer.0;
+        let mut answer = timing.answer.into_iter();
+        let mut within = Duration::ZERO;
         let granted = loop {
             apart.as_mut().await;
             apart = Box::pin(tokio::time::sleep(timing.apart));
+            within = answer.next().unwrap_or(within);
+            let asked_at = Instant::now();
             match ask(within).await {
                 Ok(granted) => break granted,
                 Err(error) => {
-                    within = within.saturating_mul(2).min(timing.answer.1);
                     let is_refusal = error.is_refusal();
                     tell(TokenEvent::Failed(error));
-                    let wait = if is_refusal { refused.wait() } else { failed.wait() };
+                    let wait = if is_refusal {
+                        refused.wait()
+                    } else {
+                        // The time without an answer was a wait as well.
+                        failed.wait().saturating_sub(asked_at.elapsed())
+                    };
                     // A 401 of the old token makes a new one urgent; after a refused secret the wait stays.
                     let on_refusal = if is_refusal { OnRefusal::Ignore } else { OnRefusal::Stop };
                     if wait_for(&mut publisher, wait, on_refusal).await == WaitEnd::NoHandles {
