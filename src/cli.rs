@@ -2,11 +2,13 @@
 
 mod caller_rows;
 mod callers;
+mod calls;
 pub mod check;
 mod config_show;
 mod database_look;
 #[cfg(feature = "simulators")]
 mod demo;
+mod hangup;
 mod healthcheck;
 #[cfg(feature = "simulators")]
 mod install_postgres;
@@ -18,12 +20,17 @@ mod no_simulators;
 mod quarantine;
 mod restore;
 mod serve;
+mod service;
 mod sign;
 #[cfg(feature = "simulators")]
 mod simulate;
+mod span;
 mod spool_look;
+mod status;
+mod table;
 mod verify;
 mod voices;
+mod why;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -97,6 +104,14 @@ enum Command {
     Check(live_call::Arguments),
     /// Ask the running service whether it makes progress (exit code 0 or 1).
     Healthcheck,
+    /// Show on one screen how the running service is: what is wrong, who is on the line, what failed in the last hour.
+    Status(status::Arguments),
+    /// List calls, newest first.
+    Calls(calls::Arguments),
+    /// Say in plain sentences what happened to a call, whose fault it was, and what to do.
+    Why(why::Arguments),
+    /// End a live call.
+    Hangup(hangup::Arguments),
     /// Import or export callers (CSV).
     Callers {
         #[command(subcommand)]
@@ -142,6 +157,10 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) if arguments.is_live() => in_system(live_call::run(arguments)),
         Command::Check(arguments) => in_system(check::run(arguments.options(), arguments.as_json())),
         Command::Healthcheck => in_system(healthcheck::run()),
+        Command::Status(arguments) => in_system(status::run(arguments)),
+        Command::Calls(arguments) => in_system(calls::run(arguments)),
+        Command::Why(arguments) => in_system(why::run(arguments)),
+        Command::Hangup(arguments) => in_system(hangup::run(arguments)),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Keys { command } => keys::run(&command),

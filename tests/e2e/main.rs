@@ -21,6 +21,7 @@ mod killed_clones;
 mod left_callers;
 mod one_engine;
 mod open_files;
+mod operator_commands;
 mod program;
 mod refusals;
 mod serve;

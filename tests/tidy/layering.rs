@@ -218,10 +218,13 @@ fn the_edge_speaks_to_the_engine_not_to_its_actors() {
         }
         let names: Vec<&str> =
             actors().keys().map(String::as_str).filter(|name| *name != "Handoff").collect();
-        source.lines_with(source.shipped(), &names, "reaches past the engine to an actor")
+        // The parts of a call that an event names have the names of their actors.
+        let code = source.shipped().replace("CallPart::CloneWorker", "CallPart");
+        source.lines_with(&code, &names, "reaches past the engine to an actor")
     };
     holds(rule);
     catches(rule, "src/http/webhook.rs", "use precall_actors::admission::call_supervisor::CallSupervisor;");
+    spares(rule, "src/cli/why.rs", "CallPart::CloneWorker => \"the cloning\",");
     spares(rule, "src/http/webhook.rs", "use precall_actors::api::EngineHandle;");
 }
 
