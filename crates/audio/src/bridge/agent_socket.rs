@@ -2,11 +2,13 @@
 //! silent for too long.
 
 use std::cell::Cell;
+use std::future::poll_fn;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{FutureExt, SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt};
 use precall_providers::tls_roots::TlsRoots;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
@@ -45,9 +47,17 @@ const WRITE_BUFFER_MAX: usize = 256 * 1024;
 /// An open socket, and how long the other side has been silent.
 struct AgentSocket {
     stream: WebSocketStream<HeardSocket>,
+    /// Since when a message is on its way into the socket; none when all are in it.
+    sending: Option<Instant>,
     /// When bytes were last received.
     heard: Rc<Cell<Instant>>,
     liveness: Liveness,
+}
+
+/// What a socket did.
+enum Moved {
+    Received(Option<Result<Message, Error>>),
+    Sent(Result<(), Error>),
 }
 
 /// Serves the session of one attempt on this leg until it ends. Passes what the agent sends to the leg.
@@ -92,21 +102,35 @@ async fn begin(leg: &Leg, attempt: u8, setup: &SocketSetup, socket: &mut AgentSo
 }
 
 /// Carries one message, whichever way it goes, or looks whether the other side lives. Returns how the socket ended, if
-/// it did.
+/// it did. Receiving does not wait for sending: a slow way to the agent must not hold up what it says.
 async fn carry(leg: &Leg, attempt: u8, setup: &SocketSetup, socket: &mut AgentSocket) -> Option<SocketEnd> {
     let look_at = socket.look_at();
     tokio::select! {
         biased;
-        message = setup.outbox.next() => {
-            let Some(message) = message else {
-                let _late = timeout(CLOSE_WITHIN, close(&mut socket.stream)).await;
-                return Some(SocketEnd::Broken("precall closed the session".to_owned()));
-            };
-            socket.send(leg, attempt, Message::Text(message)).await
+        message = setup.outbox.next(), if socket.sending.is_none() => {
+            match message {
+                Some(message) => socket.send(Message::Text(message)),
+                None => Some(socket.closed_by_us().await),
+            }
         }
+        () = setup.outbox.ended(), if socket.sending.is_some() => Some(socket.closed_by_us().await),
         // What was received counts before a deadline that passed while precall did not run.
-        message = socket.stream.next() => socket.receive(leg, attempt, message),
-        () = tokio::time::sleep_until(look_at.into()) => socket.look(leg, attempt).await,
+        moved = socket.moved() => match moved {
+            Moved::Received(message) => socket.receive(leg, attempt, message),
+            Moved::Sent(sent) => {
+                socket.sending = None;
+                sent.err().and_then(broken_sending)
+            }
+        },
+        () = tokio::time::sleep_until(look_at.into()) => socket.look(),
+    }
+}
+
+/// How a failed sending ends the socket. The agent's last messages may still be unread: they say why it closed.
+fn broken_sending(error: Error) -> Option<SocketEnd> {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_) => None,
+        error => Some(SocketEnd::Broken(error.to_string())),
     }
 }
 
@@ -115,47 +139,60 @@ impl AgentSocket {
     fn look_at(&mut self) -> Instant {
         let now = Instant::now();
         self.liveness.heard(self.heard.get());
-        match self.liveness.verdict(now) {
+        let at = match self.liveness.verdict(now) {
             Verdict::WaitUntil(at) => at,
             Verdict::Ask | Verdict::Dead(_) => now,
-        }
+        };
+        self.sending.map_or(at, |since| at.min(since + SEND_WITHIN))
     }
 
-    /// Asks a silent peer whether it lives, and gives it up when it does not answer.
-    async fn look(&mut self, leg: &Leg, attempt: u8) -> Option<SocketEnd> {
+    /// Asks a silent peer whether it lives, and gives it up when it does not answer, or takes nothing.
+    fn look(&mut self) -> Option<SocketEnd> {
         let now = Instant::now();
         self.liveness.heard(self.heard.get());
-        match self.liveness.verdict(now) {
-            Verdict::WaitUntil(_) => None,
+        let verdict = self.liveness.verdict(now);
+        match verdict {
+            Verdict::Dead(silent) => {
+                return Some(SocketEnd::Broken(format!(
+                    "the agent's connection is open but silent (nothing received for {} s)",
+                    silent.as_secs()
+                )));
+            }
             Verdict::Ask => {
                 self.liveness.asked(now);
-                self.send(leg, attempt, Message::Ping(Bytes::new())).await
+                if let Some(end) = self.send(Message::Ping(Bytes::new())) {
+                    return Some(end);
+                }
             }
-            Verdict::Dead(silent) => Some(SocketEnd::Broken(format!(
-                "the agent's connection is open but silent (nothing received for {} s)",
-                silent.as_secs()
-            ))),
+            Verdict::WaitUntil(_) => {}
         }
+        let is_full = self.sending.is_some_and(|since| now.saturating_duration_since(since) >= SEND_WITHIN);
+        is_full.then(|| SocketEnd::Broken("the agent takes no audio".to_owned()))
     }
 
-    async fn send(&mut self, leg: &Leg, attempt: u8, message: Message) -> Option<SocketEnd> {
-        let now = Instant::now();
-        let mut until = now + SEND_WITHIN;
-        // Nothing is received while a full socket is waited for.
-        if let Some(dead_at) = self.liveness.dead_at() {
-            until = until.min(dead_at.max(now));
-        }
-        match tokio::time::timeout_at(until.into(), self.stream.send(message)).await {
-            Ok(Ok(())) => None,
-            // The agent's last messages are still unread: they say why it closed.
-            Ok(Err(Error::ConnectionClosed | Error::AlreadyClosed | Error::Protocol(_))) => None,
-            Ok(Err(error)) => Some(SocketEnd::Broken(error.to_string())),
-            Err(_) => match self.stream.next().now_or_never() {
-                Some(message) => self.receive(leg, attempt, message),
-                None if until < now + SEND_WITHIN => Box::pin(self.look(leg, attempt)).await,
-                None => Some(SocketEnd::Broken("the agent takes no audio".to_owned())),
-            },
-        }
+    /// Gives a message to the library, which writes what the socket takes.
+    fn send(&mut self, message: Message) -> Option<SocketEnd> {
+        self.sending.get_or_insert_with(Instant::now);
+        self.stream.start_send_unpin(message).err().and_then(broken_sending)
+    }
+
+    async fn closed_by_us(&mut self) -> SocketEnd {
+        let _late = timeout(CLOSE_WITHIN, close(&mut self.stream)).await;
+        SocketEnd::Broken("precall closed the session".to_owned())
+    }
+
+    /// Waits until a message has come, or all messages are in the socket.
+    async fn moved(&mut self) -> Moved {
+        poll_fn(|context| {
+            if let Poll::Ready(message) = self.stream.poll_next_unpin(context) {
+                return Poll::Ready(Moved::Received(message));
+            }
+            if self.sending.is_none() {
+                return Poll::Pending;
+            }
+            self.stream.poll_flush_unpin(context).map(Moved::Sent)
+        })
+        .await
     }
 
     /// Passes a message to the leg. Returns how the socket ended, if it did.
@@ -242,7 +279,7 @@ async fn open(setup: &SocketSetup, trust: Option<&TlsRoots>) -> Result<AgentSock
             .map_err(|_| SocketEnd::Broken("the agent takes no message".to_owned()))?
             .map_err(|error| broken(&error))?;
     }
-    Ok(AgentSocket { stream, heard, liveness: Liveness::new(Instant::now()) })
+    Ok(AgentSocket { stream, sending: None, heard, liveness: Liveness::new(Instant::now()) })
 }
 
 /// A 4xx status will not change, so it is a refusal. Any other error may pass.
@@ -258,3 +295,6 @@ fn refused(error: &Error) -> SocketEnd {
         other => SocketEnd::Broken(other.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests;
