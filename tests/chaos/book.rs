@@ -256,6 +256,6 @@ fn a_silence_is_too_long_by_what_no_fault_took() {
     assert_eq!(longest, [("PostgreSQL: locked", 2_500), ("precall: frozen", 5_000)]);
     let stalled = book.began(Fault::Net(Peer::AgentSocket, Trouble::Stall, "stalled"), at(12_000));
     book.ended(stalled, at(20_000));
-    assert_eq!(book.silence(at(13_000), ms(5_600)), Some(ms(100)), "it is noticed after five seconds");
+    assert_eq!(book.silence(at(13_000), ms(6_100)), Some(ms(100)), "it is noticed after five seconds");
     assert!(book.is_untouched(at(45_000), at(50_000)) && !book.is_untouched(at(25_000), at(50_000)));
 }

@@ -9,7 +9,7 @@ use crate::support::proxy::Trouble;
 /// Nobody notices a shorter silence.
 pub const SILENT_AT_MOST: Duration = Duration::from_secs(2);
 /// A silent agent counts as lost 5 s after the last byte; then the caller hears music at once.
-const SILENT_WITH_AGENT: Duration = Duration::from_millis(5_500);
+const SILENT_WITH_AGENT: Duration = Duration::from_secs(6);
 /// Audio to the caller counts as lost when a piece is not taken for 1.5 s. Before that the buffers of both sides take
 /// up to two seconds of it. A request without an answer is sent again after 1.5 s: first for a token, then for the leg.
 const SILENT_WITH_PBX: Duration = Duration::from_secs(4);
