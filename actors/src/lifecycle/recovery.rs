@@ -209,6 +209,8 @@ impl Recovery {
     ) -> Result<i64, StoreError> {
         // Before any write: a partition cannot be created once its rows are in the default partition.
         partitions::make_ahead(&self.services.pool, clock::now()).await?;
+        // What this process imported as a standby is over.
+        self.services.persistence_state.positions().import_ended();
         let mut left = self.left_spools().await?;
         let client = self.services.pool.get().await?;
         let sent = clock::moment();

@@ -141,5 +141,6 @@ impl Recovery {
             pause = (pause * 2).min(RETRY_MAX);
         }
         self.services.persistence_state.spool().imported();
+        self.services.persistence_state.positions().import_ended();
     }
 }

@@ -229,6 +229,22 @@ impl LeftSpools {
         beside: Beside<'_>,
         log: &Logger,
     ) -> Result<usize, LeftError> {
+        let imported = self.import_directories(pool, beside, log).await;
+        // After a failure of the database one of its transactions may still end: readers wait until the next attempt.
+        if !matches!(imported, Err(LeftError::Store(_))) {
+            beside.positions.import_ended();
+        }
+        let (entries, not_deleted) = imported?;
+        self.forget(pool).await;
+        not_deleted.map_or(Ok(entries), |error| Err(error.into()))
+    }
+
+    async fn import_directories(
+        &self,
+        pool: &Pool,
+        beside: Beside<'_>,
+        log: &Logger,
+    ) -> Result<(usize, Option<io::Error>), LeftError> {
         let (mut entries, mut not_deleted) = (0_usize, None);
         for left in &self.directories {
             match left.standing {
@@ -242,9 +258,7 @@ impl LeftSpools {
                 }
             }
         }
-        beside.positions.import_ended();
-        self.forget(pool).await;
-        not_deleted.map_or(Ok(entries), |error| Err(error.into()))
+        Ok((entries, not_deleted))
     }
 
     /// Windows in their order; the next one is read while one is written. A file that cannot be deleted does no harm:

@@ -70,8 +70,8 @@ impl Positions {
         self.publish(&held);
     }
 
-    /// No transaction runs beside the live writes any more.
-    pub(crate) fn import_ended(&self) {
+    /// No transaction of this process runs beside the live writes.
+    pub fn import_ended(&self) {
         let mut held = self.lock();
         held.import_behind = None;
         self.publish(&held);
