@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::address::{Dn, LegAddress};
-use super::client::ThreeCx;
+use super::client::{Repeats, ThreeCx};
 use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::participant::Participant;
 use super::wire;
@@ -110,7 +110,7 @@ impl Refusal {
 impl ThreeCx {
     /// Ends the leg. A leg that does not exist (404) or has ended (422) gives [`Over`](ActionOutcome::Over).
     pub async fn drop_leg(&self, leg: &LegAddress) -> ActionOutcome {
-        let outcome = self.act(leg, "drop", &json!({}), self.settings().within()).await;
+        let outcome = self.act(leg, "drop", &json!({}), self.settings().within(), Repeats::Yes).await;
         match outcome {
             ActionOutcome::Refused { reason: Refusal::NotApplicable, .. } => ActionOutcome::Over,
             other => other,
@@ -120,7 +120,7 @@ impl ThreeCx {
     /// Answers a ringing leg of a route point or of a telephone with direct control; others are
     /// [`NotApplicable`](Refusal::NotApplicable).
     pub async fn answer(&self, leg: &LegAddress) -> ActionOutcome {
-        self.act(leg, "answer", &json!({}), self.settings().within()).await
+        self.act(leg, "answer", &json!({}), self.settings().within(), Repeats::No).await
     }
 
     /// Rings a destination while the leg and its streams stay up. The PBX responds when the destination answers (it
@@ -140,21 +140,36 @@ impl ThreeCx {
 
     async fn send_on(&self, leg: &LegAddress, action: &str, destination: &Destination) -> ActionOutcome {
         let body = Value::Object(destination_body(destination));
-        self.act(leg, action, &body, destination.ringing.saturating_add(AFTER_RINGING)).await
+        self.act(leg, action, &body, destination.ringing.saturating_add(AFTER_RINGING), Repeats::No).await
     }
 
     async fn attach(&self, leg: &LegAddress, action: &str, data: &[(String, String)]) -> ActionOutcome {
-        self.act(leg, action, &json!({ "attacheddata": attached(data) }), self.settings().within()).await
+        let body = json!({ "attacheddata": attached(data) });
+        self.act(leg, action, &body, self.settings().within(), Repeats::No).await
     }
 
-    async fn act(&self, leg: &LegAddress, action: &str, body: &Value, limit: Duration) -> ActionOutcome {
+    async fn act(
+        &self,
+        leg: &LegAddress,
+        action: &str,
+        body: &Value,
+        limit: Duration,
+        repeats: Repeats,
+    ) -> ActionOutcome {
         let id = leg.participant.to_string();
         let path = ["callcontrol", leg.dn.as_str(), "participants", &id, action];
-        self.perform(&leg.dn, &path, body, limit).await
+        self.perform(&leg.dn, &path, body, limit, repeats).await
     }
 
-    async fn perform(&self, dn: &Dn, path: &[&str], body: &Value, limit: Duration) -> ActionOutcome {
-        match self.post(path, body, limit).await {
+    async fn perform(
+        &self,
+        dn: &Dn,
+        path: &[&str],
+        body: &Value,
+        limit: Duration,
+        repeats: Repeats,
+    ) -> ActionOutcome {
+        match self.post(path, body, limit, repeats).await {
             Ok(answered) => self.outcome(&answered, dn),
             Err(error) => outcome_of_error(error),
         }

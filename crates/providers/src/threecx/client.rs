@@ -33,6 +33,15 @@ const MESSAGE_CHARS_MAX: usize = 300;
 /// A PBX that lives answers sooner, unless it is very slow.
 const AGAIN_AFTER: Duration = Duration::from_millis(1_500);
 
+/// Whether a request may be executed more than once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Repeats {
+    /// The second time changes nothing: while there is no answer, it is sent again.
+    Yes,
+    /// It is sent once.
+    No,
+}
+
 /// Client of 3CX Call Control. Not `Send`: each arbiter builds its own.
 #[derive(Clone)]
 pub struct ThreeCx {
@@ -93,7 +102,8 @@ impl ThreeCx {
         answer_bytes_max: usize,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<T, ThreeCxError> {
-        let answered = self.ask(&Method::GET, path, None, answer_bytes_max, self.settings.within()).await?;
+        let limit = self.settings.within();
+        let answered = self.ask(&Method::GET, path, None, answer_bytes_max, limit, Repeats::Yes).await?;
         if !answered.is_success() {
             return Err(self.refused(&answered));
         }
@@ -107,9 +117,10 @@ impl ThreeCx {
         path: &[&str],
         json: &Value,
         limit: Duration,
+        repeats: Repeats,
     ) -> Result<Response, ThreeCxError> {
         let json = Bytes::from(json.to_string());
-        self.ask(&Method::POST, path, Some(json), ONE_BYTES_MAX, limit).await
+        self.ask(&Method::POST, path, Some(json), ONE_BYTES_MAX, limit, repeats).await
     }
 
     /// The error of a response: its `reasontext`, or the beginning of its body.
@@ -133,6 +144,7 @@ impl ThreeCx {
         json: Option<Bytes>,
         answer_bytes_max: usize,
         limit: Duration,
+        repeats: Repeats,
     ) -> Result<Response, ThreeCxError> {
         let progress = Progress::new();
         let whole = async {
@@ -146,7 +158,10 @@ impl ThreeCx {
             };
             let send = async |token: &AccessToken| {
                 let sent = exchange(&self.client, request(token), &progress);
-                if *method == Method::GET { self.or_again(sent, || request(token)).await } else { sent.await }
+                match repeats {
+                    Repeats::Yes => self.or_again(sent, || request(token)).await,
+                    Repeats::No => sent.await,
+                }
             };
             let first = send(&token).await?;
             if first.status != 401 {
@@ -161,7 +176,7 @@ impl ThreeCx {
 }
 
 impl ThreeCx {
-    /// Waits for the answer of a GET. While it does not come, the request is sent again and again, each time over a new
+    /// Waits for an answer. While it does not come, the request is sent again and again, each time over a new
     /// connection, and the first answer counts: a request that went into a dead connection would use up the deadline,
     /// and callers wait.
     async fn or_again(
