@@ -51,6 +51,11 @@ impl HttpClient {
         (self.0.build)()
     }
 
+    /// Lets the pool go: one of its connections is dead, and so may be others. Requests under way go on.
+    pub(super) fn renew(&self) {
+        *self.0.open.borrow_mut() = None;
+    }
+
     /// The client, for one exchange.
     pub(super) fn lease(&self) -> Lease {
         let mut open = self.0.open.borrow_mut();

@@ -30,8 +30,9 @@ const ONE_BYTES_MAX: usize = 256 * 1024;
 const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest message; it is for logs.
 const MESSAGE_CHARS_MAX: usize = 300;
-/// A PBX that lives answers sooner, unless it is very slow.
-const AGAIN_AFTER: Duration = Duration::from_millis(1_500);
+/// A PBX that lives answers sooner, unless it is very slow. With the rest of its way a caller then waits under two
+/// seconds.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether a request may be executed more than once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,28 +179,41 @@ impl ThreeCx {
 impl ThreeCx {
     /// Waits for an answer. While it does not come, the request is sent again and again, each time over a new
     /// connection, and the first answer counts: a request that went into a dead connection would use up the deadline,
-    /// and callers wait.
+    /// and callers wait. Connections that were kept from before are then not used any more.
     async fn or_again(
         &self,
         sent: impl Future<Output = Result<Response, Failure>>,
         request: impl Fn() -> Request,
     ) -> Result<Response, Failure> {
         let mut running = FuturesUnordered::new();
-        running.push(Either::Left(sent));
+        running.push(Either::Left(async { (Sent::First, sent.await) }));
         loop {
             match tokio::time::timeout(AGAIN_AFTER, running.next()).await {
                 // A failure counts only if nothing else may still be answered.
-                Ok(Some(answered)) if answered.is_ok() || running.is_empty() => return answered,
+                Ok(Some((which, answered))) if answered.is_ok() || running.is_empty() => {
+                    if which == Sent::Again && answered.is_ok() {
+                        self.client.renew();
+                    }
+                    return answered;
+                }
                 Ok(_) => {}
                 Err(_) => {
                     let (client, request) = (self.settings.http(), request());
-                    running.push(Either::Right(
-                        async move { exchange(&client, request, &Progress::new()).await },
-                    ));
+                    running.push(Either::Right(async move {
+                        (Sent::Again, exchange(&client, request, &Progress::new()).await)
+                    }));
                 }
             }
         }
     }
+}
+
+/// Which of several equal requests was answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    First,
+    /// Over a connection of its own.
+    Again,
 }
 
 /// The header's value, marked so that no library prints it.
