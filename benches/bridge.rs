@@ -8,15 +8,14 @@
     reason = "figures for people"
 )]
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use precall_test_support::harness::callers::Callers;
 use precall_test_support::harness::numbers::{millis, percentile};
-use precall_test_support::harness::pbx::{Arrival, CLIENT_ID, Pbx, write_greeting};
+use precall_test_support::harness::pbx::{Arrival, Pbx};
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Cpu, Plan, SECRET, World};
+use precall_test_support::harness::world::{Cores, Cpu, Plan, World};
 use precall_test_support::harness::{self, Mode, Outcome, usage};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -109,17 +108,8 @@ struct Figures {
 impl Stage {
     async fn start(mode: Mode, brings: Brings) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
-        let recording = folder.path().join("greeting.wav");
-        write_greeting(&recording, GREETING_SECONDS);
         let pbx = Pbx::start(PROGRAM).await?;
-        let text = |path: &Path| path.display().to_string();
-        let mut variables = vec![
-            ("CALL_ROUTE", "bridge"),
-            ("THREECX_CLIENT_ID", CLIENT_ID),
-            ("THREECX_CLIENT_SECRET", SECRET),
-            ("NOTICE_GIVEN_BY", "pbx"),
-            ("CONVERSATION_MAX_SECONDS", "3600"),
-        ];
+        let mut variables = vec![("CALL_ROUTE", "bridge"), ("CONVERSATION_MAX_SECONDS", "3600")];
         if brings == Brings::Nobody {
             variables.extend([("AUTO_TRANSITION_ENABLED", "false"), ("CLONE_MAX_WAIT_SECONDS", "300")]);
         }
@@ -130,12 +120,8 @@ impl Stage {
             cores: Cores::One,
             variables,
         };
-        let more = [
-            ("THREECX_BASE_URL", format!("http://{}", pbx.server.address)),
-            ("GREETING_AUDIO_FILE", text(&recording)),
-            ("PROMPT_CACHE_DIR", text(&folder.path().join("prompts"))),
-        ];
-        let world = World::start_with(plan, more.into()).await?;
+        let more = pbx.variables(folder.path(), GREETING_SECONDS);
+        let world = World::start_with(plan, more).await?;
         set_agent(&world).await?;
         pbx.until_heard(WITHIN).await?;
         let callers = Callers::new()?;

@@ -8,14 +8,13 @@
     reason = "figures for people"
 )]
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use precall_test_support::harness::bare_speaker::BareSpeaker;
 use precall_test_support::harness::callers::Callers;
 use precall_test_support::harness::numbers::{millis, percentile};
-use precall_test_support::harness::pbx::{CLIENT_ID, Pbx, write_greeting};
+use precall_test_support::harness::pbx::Pbx;
 use precall_test_support::harness::table::Table;
 use precall_test_support::harness::world::{Cores, Cpu, Plan, SECRET, World};
 use precall_test_support::harness::{self, Mode, Outcome, usage};
@@ -44,10 +43,7 @@ fn main() -> ExitCode {
 
 async fn bench(mode: Mode) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
-    let recording = folder.path().join("greeting.wav");
-    write_greeting(&recording, GREETING_SECONDS);
     let (pbx, other) = (Pbx::start(PROGRAM).await?, Pbx::start(PROGRAM).await?);
-    let text = |path: &Path| path.display().to_string();
     let plan = Plan {
         program: PROGRAM,
         conversation: Duration::from_secs(3_600),
@@ -55,22 +51,15 @@ async fn bench(mode: Mode) -> Outcome<()> {
         cores: Cores::All,
         variables: vec![
             ("CALL_ROUTE", "transfer"),
-            ("THREECX_CLIENT_ID", CLIENT_ID),
-            ("THREECX_CLIENT_SECRET", SECRET),
             ("AGENT_DESTINATION", "800"),
             ("INITIATION_SECRET", SECRET),
-            ("NOTICE_GIVEN_BY", "pbx"),
             // Callers are held until the voice's deadline, and this bench is over before.
             ("AUTO_TRANSITION_ENABLED", "false"),
             ("CLONE_MAX_WAIT_SECONDS", "300"),
         ],
     };
-    let more = [
-        ("THREECX_BASE_URL", format!("http://{}", pbx.server.address)),
-        ("GREETING_AUDIO_FILE", text(&recording)),
-        ("PROMPT_CACHE_DIR", text(&folder.path().join("prompts"))),
-    ];
-    let mut world = World::start_with(plan, more.into()).await?;
+    let more = pbx.variables(folder.path(), GREETING_SECONDS);
+    let mut world = World::start_with(plan, more).await?;
     println!("{}", world.describe());
     pbx.until_heard(WITHIN).await?;
     let mut callers = Callers::new()?;

@@ -2,7 +2,6 @@
 //! same with a database that does not answer, with a large spool, and stopped by plan with a standby. Baseline: a start
 //! of the program that only prints its version.
 
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,9 +9,9 @@ use precall_test_support::harness::callers::Callers;
 use precall_test_support::harness::child::Server;
 use precall_test_support::harness::client::{once, plain};
 use precall_test_support::harness::numbers::{millis, percentile};
-use precall_test_support::harness::pbx::{CLIENT_ID, Pbx, write_greeting};
+use precall_test_support::harness::pbx::Pbx;
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Plan, SECRET, World};
+use precall_test_support::harness::world::{Cores, Plan, World};
 use precall_test_support::harness::{self, Mode, Outcome};
 use precall_test_support::spooled_calls::{self, Last};
 use serde_json::{Value, json};
@@ -113,10 +112,7 @@ impl Stage {
     /// Starts everything, and waits until all callers talk with an agent.
     async fn start(callers: usize) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
-        let recording = folder.path().join("greeting.wav");
-        write_greeting(&recording, GREETING_SECONDS);
         let pbx = Pbx::start(PROGRAM).await?;
-        let text = |path: &Path| path.display().to_string();
         let plan = Plan {
             program: PROGRAM,
             conversation: Duration::from_secs(3_600),
@@ -124,19 +120,12 @@ impl Stage {
             cores: Cores::All,
             variables: vec![
                 ("CALL_ROUTE", "bridge"),
-                ("THREECX_CLIENT_ID", CLIENT_ID),
-                ("THREECX_CLIENT_SECRET", SECRET),
-                ("NOTICE_GIVEN_BY", "pbx"),
                 ("CONVERSATION_MAX_SECONDS", "3600"),
                 ("DRAIN_TIMEOUT_SECONDS", "60"),
             ],
         };
-        let more = [
-            ("THREECX_BASE_URL", format!("http://{}", pbx.server.address)),
-            ("GREETING_AUDIO_FILE", text(&recording)),
-            ("PROMPT_CACHE_DIR", text(&folder.path().join("prompts"))),
-        ];
-        let world = World::start_with(plan, more.into()).await?;
+        let more = pbx.variables(folder.path(), GREETING_SECONDS);
+        let world = World::start_with(plan, more).await?;
         let sentence = json!({"do": "say", "text": "A sentence that never ends.", "ms": 60_000});
         world.set_script(vec![sentence; 30]).await?;
         pbx.until_heard(WITHIN).await?;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::service::{Service, failed, in_url, now};
+use super::service::{Service, in_url, now, read};
 use super::table::Table;
 
 #[derive(Debug, clap::Args)]
@@ -56,21 +56,17 @@ struct Call {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let items = match arguments.service.list("calls", &arguments.query(now()), arguments.limit).await {
-        Ok(items) => items,
-        Err(exit) => return exit,
-    };
+    show(&arguments).await.unwrap_or_else(|exit| exit)
+}
+
+async fn show(arguments: &Arguments) -> Result<Exit, Exit> {
+    let items = arguments.service.list("calls", &arguments.query(now()), arguments.limit).await?;
     if arguments.json {
         println!("{:#}", json!(items));
-        return Exit::Good;
+    } else {
+        print!("{}", table(&read::<Vec<Call>>(Value::Array(items))?));
     }
-    match serde_json::from_value::<Vec<Call>>(Value::Array(items)) {
-        Ok(calls) => {
-            print!("{}", table(&calls));
-            Exit::Good
-        }
-        Err(error) => failed(&format!("the answer cannot be read: {error}")),
-    }
+    Ok(Exit::Good)
 }
 
 impl Arguments {

@@ -129,6 +129,11 @@ fn read_key(text: &str) -> Result<Secret, &'static str> {
     Ok(Secret::new(key))
 }
 
+/// An answer, or a part of it, in the form that the command needs.
+pub(super) fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Exit> {
+    serde_json::from_value(answer).map_err(|error| failed(&format!("the answer cannot be read: {error}")))
+}
+
 /// The wall clock.
 pub(super) fn now() -> Timestamp {
     Timestamp::from_microsecond(clock::wall().0).unwrap_or(Timestamp::UNIX_EPOCH)

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::service::{Service, failed, in_url, now};
+use super::service::{Service, in_url, now, read};
 use super::span::short;
 use super::table::Table;
 
@@ -226,10 +226,6 @@ fn by_cause(failures: &[FailedCall]) -> String {
         let _ = writeln!(said, "  of the newest {FAILED_MOST}");
     }
     said
-}
-
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Exit> {
-    serde_json::from_value(value).map_err(|error| failed(&format!("the answer cannot be read: {error}")))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use self::story::{Called, Happened, story};
 use super::Exit;
-use super::service::{Service, failed, in_url};
+use super::service::{Service, failed, in_url, read};
 
 /// More events has no call.
 const EVENTS_MAX: usize = 10_000;
@@ -53,8 +53,4 @@ async fn id_of(service: &Service, named: &str) -> Result<String, Exit> {
     let newest = service.list("calls", &of_caller, 1).await?;
     let id = newest.first().and_then(|call| call.get("id")).and_then(Value::as_str);
     id.map(str::to_owned).ok_or_else(|| failed(&format!("no call of {named}")))
-}
-
-fn read<T: serde::de::DeserializeOwned>(value: Value) -> Result<T, Exit> {
-    serde_json::from_value(value).map_err(|error| failed(&format!("the answer cannot be read: {error}")))
 }

@@ -22,14 +22,14 @@ fn with_keys() -> Plan {
     Plan::default().env("API_KEYS", &keys.join(","))
 }
 
-async fn good(world: &World, path: &str) -> Value {
+pub(crate) async fn good(world: &World, path: &str) -> Value {
     let (status, body) = world.get(path).await;
     assert_eq!(status, 200, "{path}: {body}");
     body
 }
 
 /// All items of a list, read page by page.
-async fn all_pages(world: &World, path: &str) -> Vec<Value> {
+pub(crate) async fn all_pages(world: &World, path: &str) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
     loop {
         let page = good(world, &format!("{path}&cursor={cursor}")).await;

@@ -2,26 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::api::{all_pages, good};
 use crate::support::{World, caller, incoming};
-
-async fn good(world: &World, path: &str) -> Value {
-    let (status, body) = world.get(path).await;
-    assert_eq!(status, 200, "{path}: {body}");
-    body
-}
-
-/// All items of a list, read page by page.
-async fn all_pages(world: &World, path: &str) -> Vec<Value> {
-    let (mut items, mut cursor) = (Vec::new(), String::new());
-    loop {
-        let page = good(world, &format!("{path}&cursor={cursor}")).await;
-        items.extend(page["items"].as_array().unwrap().clone());
-        match page["next_cursor"].as_str() {
-            Some(next) => next.clone_into(&mut cursor),
-            None => return items,
-        }
-    }
-}
 
 #[actix::test]
 async fn calls_are_listed_newest_first_page_by_page() {

@@ -16,7 +16,7 @@ use precall_store::leader::engine_lock;
 use precall_store::spool::batch::to_frame;
 use precall_store::spool::handle::SpoolHandle;
 use precall_store::spool_pace::Pace;
-use precall_store::spool_recovery::{Beside, LeftSpools, bring_in};
+use precall_store::spool_recovery::{Beside, LeftError, LeftSpools, bring_in};
 use serde_json::json;
 use slog::{Discard, Logger, o};
 use uuid::Uuid;
@@ -317,4 +317,28 @@ async fn readers_of_events_do_not_pass_an_import() {
     holder.batch_execute("rollback").await.unwrap();
     assert_eq!(import.await.unwrap().unwrap(), 2);
     assert_eq!((*positions.readable().borrow(), positions.written()), (live + 2, live + 2));
+}
+
+#[actix::test]
+async fn an_import_that_the_disk_ends_holds_back_no_reader() {
+    let store = Store::acted_in(1).await;
+    store.spooled_of(Some(store.id), 1, &[event(NEW, 1, "b")]).await;
+    let spool = SpoolHandle::fresh(store.root.path(), 64 << 20).unwrap();
+    spool.belong_to(store.id).await;
+    // Several files, of which one is read at a time.
+    let long = "a".repeat(1 << 20);
+    for seq in 1..=16 {
+        spool.append(to_frame(&event(OLD, seq, &long), 1).unwrap()).await.unwrap();
+    }
+    drop(spool);
+    let left = store.found().await;
+    let directories = std::fs::read_dir(store.root.path()).unwrap().map(|entry| entry.unwrap().path());
+    std::fs::remove_dir_all(directories.max().unwrap()).unwrap();
+    let positions = Positions::default();
+    let beside = Beside { pace: &Pace::default(), positions: &positions };
+    let failed = left.import_rest(&store.pool(), beside, &log()).await.unwrap_err();
+    assert!(matches!(failed, LeftError::Disk(_)), "{failed}");
+    assert_eq!(store.logged(NEW).await.len(), 1, "the first directory is imported");
+    positions.advance(100);
+    assert_eq!(*positions.readable().borrow(), 100);
 }

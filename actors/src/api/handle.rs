@@ -309,7 +309,7 @@ impl EngineHandle {
         self.services.persistence_state.leadership().superseded().await;
     }
 
-    /// The last durable log position, as a channel.
+    /// How far events may be read: the last position, as it changes.
     #[must_use]
     pub fn positions(&self) -> watch::Receiver<i64> {
         self.services.persistence_state.positions().readable()

@@ -98,14 +98,14 @@ impl SpoolState {
         self.is_importing() && self.held_awaiting().contains(&call)
     }
 
-    /// The logs of these calls wait in the spools of earlier starts, until [`Self::imported`].
-    pub(crate) fn await_import(&self, calls: HashSet<CallId>) {
+    /// Spools of earlier starts are imported, and the logs of these calls wait in them, until [`Self::import_ended`].
+    pub(crate) fn import_begins(&self, calls: HashSet<CallId>) {
         *self.held_awaiting() = calls;
         self.is_importing.store(true, Ordering::Relaxed);
     }
 
     /// Nothing waits in the spools of earlier starts.
-    pub(crate) fn imported(&self) {
+    pub(crate) fn import_ended(&self) {
         self.is_importing.store(false, Ordering::Relaxed);
         self.held_awaiting().clear();
     }

@@ -22,7 +22,6 @@ use precall_store::leader::{generation, live_calls};
 use precall_store::reads::log_end;
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
 use precall_store::spool::handle::SpoolHandle;
-use precall_store::spool_recovery::index::CallOver;
 use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{lines, voices};
 use slog::{error, info, warn};
@@ -229,7 +228,7 @@ impl Recovery {
         let spooled = match &mut left {
             Some(left) => self.import_first(left, &**client).await?,
             None => {
-                self.services.persistence_state.spool().imported();
+                self.services.persistence_state.spool().import_ended();
                 StillSpooled::default()
             }
         };
@@ -271,8 +270,7 @@ impl Recovery {
             |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
         let mut registry = CallRegistry::default();
         let mut keys = recent_calls::keys(client, ago(REMEMBERED)).await?;
-        let recent = |over: &&CallOver| over.key.first_seen > ago(REMEMBERED);
-        keys.extend(spooled.calls.iter().filter(recent).map(|over| over.key.clone()));
+        keys.extend(spooled.keys(ago(REMEMBERED)));
         keys.sort_by_key(|key| key.first_seen);
         for key in keys {
             let parse = |raw: &String| CallerNumber::parse(raw, self.region);

@@ -101,7 +101,7 @@ impl Recovery {
     ) -> Result<StillSpooled, StoreError> {
         let log = &self.services.log;
         if left.index().entries() == 0 {
-            self.services.persistence_state.spool().imported();
+            self.services.persistence_state.spool().import_ended();
             return Ok(StillSpooled::default());
         }
         let logs = || left.index().logs().iter();
@@ -112,7 +112,7 @@ impl Recovery {
         first.extend(unreleased.iter().map(|(call, _)| Uuid::from_u128(call.0)));
         let later = logs().filter(|(owner, _)| !first.contains(owner));
         let later = later.map(|(owner, _)| CallId(owner.as_u128())).collect();
-        self.services.persistence_state.spool().await_import(later);
+        self.services.persistence_state.spool().import_begins(later);
         match left.import_first(&first, &self.services.pool, log).await {
             Ok(0) => {}
             Ok(entries) => info!(log, "spooled events of live calls imported"; "entries" => entries),
@@ -123,7 +123,7 @@ impl Recovery {
         let known = recent_calls::known(client, index.calls_over().map(|over| over.key.call)).await?;
         Ok(StillSpooled {
             calls: index.calls_over().filter(|over| !known.contains(&over.key.call)).collect(),
-            conversations: index.conversations().cloned().collect(),
+            conversations: index.conversations().to_vec(),
         })
     }
 
@@ -140,7 +140,7 @@ impl Recovery {
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(RETRY_MAX);
         }
-        self.services.persistence_state.spool().imported();
+        self.services.persistence_state.spool().import_ended();
         self.services.persistence_state.positions().import_ended();
     }
 }

@@ -2,6 +2,7 @@
 
 use precall_call::At;
 use precall_store::recovery::budget_use::Took;
+use precall_store::recovery::recent_calls::StoredKey;
 use precall_store::spool_recovery::index::CallOver;
 
 /// What the database will know of earlier starts once the rest of their spools is imported.
@@ -14,6 +15,12 @@ pub(super) struct StillSpooled {
 }
 
 impl StillSpooled {
+    /// How admission knows the calls that came in after `since`.
+    pub(super) fn keys(&self, since: At) -> impl Iterator<Item = StoredKey> {
+        let recent = self.calls.iter().filter(move |over| over.key.first_seen > since);
+        recent.map(|over| over.key.clone())
+    }
+
     /// Numbers of accepted calls back after `since`, with the times.
     pub(super) fn dialled(&self, since: At) -> impl Iterator<Item = (String, At)> {
         let accepted = self.accepted(since).filter(|over| over.is_callback);

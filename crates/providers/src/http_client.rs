@@ -51,7 +51,7 @@ impl HttpClient {
         (self.0.build)()
     }
 
-    /// Lets the pool go: one of its connections is dead, and so may be others. Requests under way go on.
+    /// Lets the kept connections go: one of them is dead, and so may be the others. Requests under way go on.
     pub(super) fn renew(&self) {
         *self.0.open.borrow_mut() = None;
     }

@@ -169,8 +169,10 @@ fn build_client(roots: Option<&TlsRoots>) -> Client {
         .finish()
 }
 
-/// Applies one deadline to an exchange: waiting for a connection, sending, head and body together.
+/// Applies one deadline to an exchange: waiting for a connection, sending, head and body together. After it the kept
+/// connections of the client are let go: one of them may be dead, and so may be the others.
 pub(super) async fn within<T, E: From<Failure>>(
+    client: &HttpClient,
     limit: Duration,
     progress: &Progress,
     exchange: impl Future<Output = Result<T, E>>,
@@ -178,6 +180,7 @@ pub(super) async fn within<T, E: From<Failure>>(
     match tokio::time::timeout(limit, exchange).await {
         Ok(outcome) => outcome,
         Err(_) => {
+            client.renew();
             let message = format!("no complete answer within {} ms", limit.as_millis());
             let (kind, execution) = (FailureKind::Timeout, progress.execution());
             Err(Failure { kind, execution, status: progress.status.get(), message }.into())

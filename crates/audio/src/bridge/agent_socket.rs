@@ -150,8 +150,7 @@ impl AgentSocket {
     fn look(&mut self) -> Option<SocketEnd> {
         let now = Instant::now();
         self.liveness.heard(self.heard.get());
-        let verdict = self.liveness.verdict(now);
-        match verdict {
+        match self.liveness.verdict(now) {
             Verdict::Dead(silent) => {
                 return Some(SocketEnd::Broken(format!(
                     "the agent's connection is open but silent (nothing received for {} s)",

@@ -55,7 +55,7 @@ impl Liveness {
     }
 
     /// When it counts as dead if it stays silent; none before it was asked.
-    pub(crate) fn dead_at(&self) -> Option<Instant> {
+    fn dead_at(&self) -> Option<Instant> {
         let (first, _) = self.asked?;
         let dead_after = if self.answers_pings { DEAD_AFTER } else { DEAD_WITHOUT_ANSWERS_AFTER };
         Some((self.heard + dead_after).max(first + ANSWER_WITHIN))

@@ -147,7 +147,8 @@ impl ElevenLabs {
             body,
             answer_bytes_max: request.answer_bytes_max,
         };
-        let response = within(limit, progress, exchange(&self.client, http_request, progress)).await?;
+        let answered = exchange(&self.client, http_request, progress);
+        let response = within(&self.client, limit, progress, answered).await?;
         if let Some(limit) = concurrency_limit(&response.headers) {
             self.concurrency_limit.set(Some(limit));
         }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::http_exchange::{Failure, Progress, within};
 
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -95,3 +96,16 @@ fn a_small_pool_in_use_is_kept() {
 }
 
 const FEW_AT_ONCE: usize = 3;
+
+#[actix::test]
+async fn a_request_without_an_answer_lets_the_kept_connections_go() {
+    let (url, open) = server(Duration::from_millis(20)).await;
+    let client = HttpClient::new(Client::default);
+    join_all((0..5).map(|_| ask(&client, &url))).await;
+    assert_eq!(open.get(), 5, "they are kept");
+    let never = std::future::pending::<Result<(), Failure>>();
+    within(&client, Duration::from_millis(10), &Progress::new(), never).await.unwrap_err();
+    until("the kept connections are closed", || open.get() == 0).await;
+    ask(&client, &url).await;
+    assert_eq!(open.get(), 1, "and the next request opens its own");
+}

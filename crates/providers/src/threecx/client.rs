@@ -30,8 +30,8 @@ const ONE_BYTES_MAX: usize = 256 * 1024;
 const LIST_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Longest message; it is for logs.
 const MESSAGE_CHARS_MAX: usize = 300;
-/// A PBX that lives answers sooner, unless it is very slow. With the rest of its way a caller then waits under two
-/// seconds.
+/// A PBX that lives answers sooner, unless it is very slow. A caller who waits for the answer then hears something
+/// within two seconds.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// Whether a request may be executed more than once.
@@ -172,7 +172,7 @@ impl ThreeCx {
             let token = self.tokens.instead_of(&token).await?;
             Ok(send(&token).await?)
         };
-        within(limit, &Rc::clone(&progress), whole).await
+        within(&self.client, limit, &Rc::clone(&progress), whole).await
     }
 }
 

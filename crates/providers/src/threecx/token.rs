@@ -151,7 +151,7 @@ impl TokenClient {
         };
         let progress = Progress::new();
         let asked = async { exchange(&self.client, request, &progress).await.map_err(TokenError::from) };
-        let answered = within(limit.min(self.settings.within()), &progress, asked).await?;
+        let answered = within(&self.client, limit.min(self.settings.within()), &progress, asked).await?;
         if answered.is_success() {
             return granted(&answered.body).ok_or_else(|| TokenError::Unexpected {
                 status: answered.status,

@@ -15,8 +15,8 @@ use super::token::{GrantedToken, TokenError};
 pub struct KeeperTiming {
     /// Shortest time between the start of two requests.
     pub apart: Duration,
-    /// How long an answer is awaited, for each request in vain, and then always the last. A request that went into a
-    /// dead connection is sent again soon; a slow PBX is heard in the end.
+    /// How long the answer to each request in a row is awaited; the last value counts for all further requests. A
+    /// request that went into a dead connection is sent again soon, and a slow PBX is heard in the end.
     pub answer: [Duration; 5],
     /// First and longest wait after a failure. Short for as long as it takes: without a token no caller is greeted.
     pub retry: (Duration, Duration),

@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use deadpool_postgres::{Object, Pool};
+use deadpool_postgres::{Object, Pool, Transaction};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -21,17 +21,11 @@ pub(crate) async fn read(
     statement: &str,
     values: &[&(dyn ToSql + Sync)],
 ) -> Result<Vec<Row>, StoreError> {
-    let exchange = async {
-        let mut client: Object = pool.get().await?;
-        // If this future is dropped, the transaction rolls back before the connection is used again.
-        let transaction = client.build_transaction().read_only(true).start().await?;
-        transaction.batch_execute(LONGEST).await?;
+    let rows = async |transaction: &Transaction<'_>| {
         let prepared = transaction.prepare_cached(statement).await?;
-        let rows = transaction.query(&prepared, values).await?;
-        transaction.commit().await?;
-        Ok(rows)
+        transaction.query(&prepared, values).await
     };
-    in_time(exchange).await
+    in_transaction(pool, rows).await
 }
 
 /// The rows of a statement whose text depends on the request. It is not kept prepared: there are too many.
@@ -40,11 +34,22 @@ pub(crate) async fn read_once(
     statement: &str,
     values: &[(&(dyn ToSql + Sync), Type)],
 ) -> Result<Vec<Row>, StoreError> {
+    in_transaction(pool, async |transaction: &Transaction<'_>| {
+        transaction.query_typed(statement, values).await
+    })
+    .await
+}
+
+async fn in_transaction(
+    pool: &Pool,
+    rows: impl AsyncFnOnce(&Transaction<'_>) -> Result<Vec<Row>, tokio_postgres::Error>,
+) -> Result<Vec<Row>, StoreError> {
     let exchange = async {
         let mut client: Object = pool.get().await?;
+        // If this future is dropped, the transaction rolls back before the connection is used again.
         let transaction = client.build_transaction().read_only(true).start().await?;
         transaction.batch_execute(LONGEST).await?;
-        let rows = transaction.query_typed(statement, values).await?;
+        let rows = rows(&transaction).await?;
         transaction.commit().await?;
         Ok(rows)
     };

@@ -30,15 +30,21 @@ pub struct Log {
     pub first: i64,
     /// The number of its last event there.
     pub last: i64,
-    /// Whether the call is over with that event. A job says nothing.
-    pub is_over: bool,
-    /// What its last row says of a call that is over.
+    /// What the row of its last event says, if the call is over with that event. A job has none.
     over: Option<Box<CallRow>>,
     /// Whether its first event is there and says that the call was accepted.
     is_accepted: bool,
     node: u32,
     /// Its frames: the directory's place and the frame's.
     frames: BTreeSet<(usize, usize)>,
+}
+
+impl Log {
+    /// Whether the call is over with the last event. A job says nothing.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.over.is_some()
+    }
 }
 
 /// A call that is over and whose log waits in a left-behind spool.
@@ -64,8 +70,8 @@ pub struct Index {
     loose: BTreeSet<(usize, usize)>,
     /// A forest: each node's parent. Logs with the same root are linked.
     parents: Vec<u32>,
-    /// What the conversations took whose reports wait, by the provider's id.
-    conversations: HashMap<String, Took>,
+    /// What the conversations took whose reports wait. Several reports of one follow each other.
+    conversations: Vec<Took>,
     entries: usize,
 }
 
@@ -78,7 +84,7 @@ impl Index {
 
     /// Calls that are not over as far as these spools say.
     pub fn unfinished_calls(&self) -> impl Iterator<Item = Uuid> + '_ {
-        let unfinished = |log: &Log| log.stream == Stream::Call && !log.is_over;
+        let unfinished = |log: &Log| log.stream == Stream::Call && !log.is_over();
         self.logs.iter().filter(move |(_, log)| unfinished(log)).map(|(owner, _)| *owner)
     }
 
@@ -104,8 +110,9 @@ impl Index {
     }
 
     /// What the conversations took whose reports wait.
-    pub fn conversations(&self) -> impl Iterator<Item = &Took> {
-        self.conversations.values()
+    #[must_use]
+    pub fn conversations(&self) -> &[Took] {
+        &self.conversations
     }
 
     /// Number of events and rows.
@@ -119,9 +126,7 @@ impl Index {
         self.entries = self.entries.saturating_add(batch.entries.len()).saturating_add(batch.rows.len());
         for entry in &batch.entries {
             let node = self.log(entry, (directory, frame));
-            for took in entry.derived.iter().filter_map(took) {
-                self.conversations.insert(took.conversation.to_string(), took);
-            }
+            self.conversations.extend(entry.derived.iter().filter_map(took));
             for key in entry.derived.iter().filter_map(shared_key) {
                 let other = self.shared_node(key);
                 self.link(node, other);
@@ -143,7 +148,6 @@ impl Index {
             stream: entry.stream,
             first: entry.seq,
             last: entry.seq,
-            is_over: false,
             over: None,
             is_accepted: false,
             node: u32::try_from(fresh).unwrap_or(u32::MAX),
@@ -154,7 +158,6 @@ impl Index {
         if entry.seq >= log.last {
             log.last = entry.seq;
             log.over = entry.derived.iter().filter_map(released).next_back();
-            log.is_over = log.over.is_some();
         }
         log.frames.insert(frame);
         let node = log.node;

@@ -16,11 +16,11 @@ use crate::sound::write_wav;
 use crate::world::CALLED;
 
 /// The API client of the service at the PBX, and the DN of its route point.
-pub const CLIENT_ID: &str = "900";
+pub(super) const CLIENT_ID: &str = "900";
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Records a greeting of this many seconds: a tone, as a telephone plays it.
-pub fn write_greeting(path: &Path, seconds: u32) {
+fn write_greeting(path: &Path, seconds: u32) {
     let sample = |n| ((f64::from(n) / 8_000.0 * TAU * 620.0).sin() * 8_000.0) as i16;
     write_wav(path, 8_000, (0..8_000 * seconds).map(sample));
 }
@@ -48,6 +48,20 @@ impl Pbx {
         let arguments = ["simulate", "threecx", "--client-id", CLIENT_ID, "--client-secret", SECRET];
         let server = Server::start(Path::new(program), &arguments, &BTreeMap::new(), folder.path()).await?;
         Ok(Self { server, _folder: folder })
+    }
+
+    /// What a service needs to serve legs of this PBX, with a recorded greeting of so many seconds in `folder`.
+    pub fn variables(&self, folder: &Path, greeting_seconds: u32) -> BTreeMap<&'static str, String> {
+        let (greeting, prompts) = (folder.join("greeting.wav"), folder.join("prompts"));
+        write_greeting(&greeting, greeting_seconds);
+        BTreeMap::from([
+            ("THREECX_BASE_URL", format!("http://{}", self.server.address)),
+            ("THREECX_CLIENT_ID", CLIENT_ID.to_owned()),
+            ("THREECX_CLIENT_SECRET", SECRET.to_owned()),
+            ("NOTICE_GIVEN_BY", "pbx".to_owned()),
+            ("GREETING_AUDIO_FILE", greeting.display().to_string()),
+            ("PROMPT_CACHE_DIR", prompts.display().to_string()),
+        ])
     }
 
     /// A caller rings, and hangs up after `lasting_ms`. Returns the PBX's id of the call.

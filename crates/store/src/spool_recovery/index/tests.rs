@@ -90,7 +90,7 @@ fn the_index_says_which_calls_are_not_over() {
     let index = index(&batches);
     assert_eq!(index.unfinished_calls().collect::<Vec<_>>(), [Uuid::from_u128(2)]);
     let log = &index.logs()[&Uuid::from_u128(1)];
-    assert_eq!((log.stream, log.first, log.last, log.is_over), (Stream::Call, 3, 4, true));
+    assert_eq!((log.stream, log.first, log.last, log.is_over()), (Stream::Call, 3, 4, true));
 }
 
 #[test]
@@ -121,7 +121,6 @@ fn the_index_knows_what_admission_needs_of_calls_that_are_over() {
     let began = At(1_767_225_600_000_000);
     assert_eq!((first.key.threecx_call_id.as_deref(), first.key.first_seen), (Some("7"), began));
     assert!(first.is_callback && !first.key.live);
-    let took: Vec<_> = index.conversations().collect();
-    assert_eq!(took.len(), 1, "a conversation without a report took nothing yet: {took:?}");
-    assert_eq!((took.first().unwrap().seconds, took.first().unwrap().credits), (9, 412));
+    let took: Vec<_> = index.conversations().iter().map(|took| (took.seconds, took.credits)).collect();
+    assert_eq!(took, [(9, 412)], "a conversation without a report took nothing yet");
 }
