@@ -206,8 +206,10 @@ impl Book {
         let lost = self.windows.iter().filter(|window| window.fault.takes_the_sound());
         let lost: Duration = lost.map(|window| shared(window.from, window.until, from, to)).sum();
         let starved: Duration = self.starved.iter().map(|it| shared(it.0, Some(it.1), from, to)).sum();
-        let during = self.windows.iter().filter(|window| window.overlaps(from, to));
-        let allowed = during.map(|window| window.fault.silent_at_most()).max().unwrap_or(SILENT_AT_MOST);
+        // A connection that a fault left dead is noticed after the end of the fault.
+        let felt = |window: &&Window| window.overlaps(from - signed(window.fault.silent_at_most()), to);
+        let felt = self.windows.iter().filter(felt);
+        let allowed = felt.map(|window| window.fault.silent_at_most()).max().unwrap_or(SILENT_AT_MOST);
         length.checked_sub(allowed + lost + starved).filter(|over| !over.is_zero())
     }
 }
@@ -257,5 +259,7 @@ fn a_silence_is_too_long_by_what_no_fault_took() {
     let stalled = book.began(Fault::Net(Peer::AgentSocket, Trouble::Stall, "stalled"), at(12_000));
     book.ended(stalled, at(20_000));
     assert_eq!(book.silence(at(13_000), ms(6_100)), Some(ms(100)), "it is noticed after five seconds");
+    assert_eq!(book.silence(at(25_900), ms(5_000)), None, "its connection was still dead");
+    assert_eq!(book.silence(at(26_100), ms(5_000)), Some(ms(3_000)));
     assert!(book.is_untouched(at(45_000), at(50_000)) && !book.is_untouched(at(25_000), at(50_000)));
 }
