@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use precall_actors::admission::call_registry::{CallLiveness, CallRegistry};
-use precall_actors::durability::lease::{Company, LastProcess, SHORT, Turn};
+use precall_actors::durability::lease::{Company, Kept, LastProcess, Turn};
 use precall_base::moment::Moment;
 use precall_call::{At, CallId, Event, LegSeen, Request};
 use precall_store::leader::lease::{LastLeader, LeaseRow, Renewal};
@@ -75,11 +75,12 @@ impl World {
         engine.registry = CallRegistry::default();
         self.claim_with_spools(to, engine);
         engine.generation = Some(self.database.generation);
-        engine.lease.claimed(now);
+        let lease = engine.lease.at_claim(self.kept(to, engine));
+        engine.lease.claimed(now, lease);
         self.database.lease = Some(LeaseRow {
             generation: self.database.generation,
             beat: 0,
-            lease: SHORT,
+            lease,
             released: false,
             process: Uuid::from_u128(u128::from(to.epoch)),
             is_restored: false,
@@ -118,7 +119,7 @@ impl World {
         let generation = engine.generation.unwrap();
         if !self.reaches(to.slot) {
             if self.planted == Planted::LeaseWithoutDatabase && self.is_sure(to, engine) {
-                let (renewal, now) = (engine.lease.renewal(), self.moment(to.slot));
+                let (renewal, now) = (engine.lease.renewal(Kept::InDatabase), self.moment(to.slot));
                 let company = if engine.lease.has_standby() { Company::Standby } else { Company::Alone };
                 engine.lease.renewed(renewal, now, company);
             }
@@ -129,11 +130,12 @@ impl World {
             return false;
         }
         self.database.lock.get_or_insert(to.epoch);
-        let (renewal, sent) = (engine.lease.renewal(), self.moment(to.slot));
+        let kept = self.kept(to, engine);
+        let (renewal, sent) = (engine.lease.renewal(kept), self.moment(to.slot));
         let wait = self.latency();
         self.after(wait, Happening::Renew { to, generation, renewal, sent });
         self.after(
-            if engine.lease.is_due() { wait + SECOND / 10 } else { LOOK_EVERY },
+            if engine.lease.is_due(kept) { wait + SECOND / 10 } else { LOOK_EVERY },
             Happening::Look { to },
         );
         true
@@ -162,6 +164,13 @@ impl World {
     /// Whether no other process can have become the leader.
     pub(crate) fn is_sure(&self, to: To, engine: &Engine) -> bool {
         engine.lease.is_certain(self.moment(to.slot))
+    }
+
+    /// Where is kept what was done on this host, as `PersistenceState::kept`.
+    fn kept(&self, to: To, engine: &Engine) -> Kept {
+        let is_mine = |place: &usize| self.directories[*place].holder == Some(to.epoch);
+        let waits = engine.write_path.is_spooling() || self.database.adopted.keys().any(is_mine);
+        if waits { Kept::InSpool } else { Kept::InDatabase }
     }
 
     /// Whether an action may begin that must happen at most once, as `PersistenceState::may_act_now`.

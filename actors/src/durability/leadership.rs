@@ -9,7 +9,7 @@ use precall_base::moment::Moment;
 use precall_store::leader::lease::Renewal;
 use tokio::sync::{oneshot, watch};
 
-use crate::durability::lease::{Company, Lease};
+use crate::durability::lease::{Company, Kept, Lease};
 
 /// Time limit of one check of the database and of the lock.
 pub(crate) const CHECK_WITHIN: Duration = Duration::from_secs(1);
@@ -90,14 +90,21 @@ impl Leadership {
         })
     }
 
-    /// This process claimed the database; the claim was sent at `sent`.
-    pub(crate) fn claimed(&self, sent: Moment) {
-        self.lease().claimed(sent);
+    /// The lease that a claim writes.
+    pub(crate) fn at_claim(&self, kept: Kept) -> Duration {
+        self.lease().at_claim(kept)
     }
 
-    /// The next renewal of the lease.
-    pub(crate) fn renewal(&self) -> Renewal {
-        self.lease().renewal()
+    /// This process claimed the database, with a lease of this `length`; the claim was sent at `sent`.
+    pub(crate) fn claimed(&self, sent: Moment, length: Duration) {
+        self.lease().claimed(sent, length);
+    }
+
+    /// The next renewal of the lease. `kept` is asked while the lease is locked: an action that was allowed by a long
+    /// lease was noted in the spool's state before, and one that asks later finds the short one.
+    pub(crate) fn renewal(&self, kept: impl FnOnce() -> Kept) -> Renewal {
+        let mut lease = self.lease();
+        lease.renewal(kept())
     }
 
     /// The database has written a renewal that was sent at `sent`.
@@ -106,8 +113,8 @@ impl Leadership {
     }
 
     /// Whether the lease should be renewed at once, because a standby came or went.
-    pub(crate) fn renewal_is_due(&self) -> bool {
-        self.lease().is_due()
+    pub(crate) fn renewal_is_due(&self, kept: Kept) -> bool {
+        self.lease().is_due(kept)
     }
 
     /// Whether a standby was there at the last look.

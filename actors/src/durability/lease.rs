@@ -5,7 +5,8 @@
 //! how long an answer is on its way, or which of the two reaches the database.
 //!
 //! The row says how long the lease is, and only the leader writes it. With a standby in sight the lease is short.
-//! Alone, the leader may act for long while the database is away, and whoever comes meanwhile waits as long. The leader
+//! Alone, the leader may act for long while the database is away, and whoever comes meanwhile waits as long. It keeps
+//! the long lease until the database has all that it did: until then another process would do it again. The leader
 //! takes a shorter lease before it writes it, and a longer one after it is written.
 
 use std::time::Duration;
@@ -49,6 +50,15 @@ pub enum Company {
     Standby,
 }
 
+/// Where is kept what was done on this host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// All of it is in the database: a standby could go on.
+    InDatabase,
+    /// Some of it is only in a spool: a standby would do it again.
+    InSpool,
+}
+
 /// What is known of the process that acted last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastProcess {
@@ -71,35 +81,49 @@ impl Lease {
         Self { alone: alone.max(SHORT), length: SHORT, renewed: None, beat: 0, company: Company::Alone }
     }
 
-    /// This process claimed the database. The claim was sent at `sent` and wrote a lease of [`SHORT`]. It is not known
-    /// yet whether a standby is there.
-    pub fn claimed(&mut self, sent: Moment) {
-        *self = Self { renewed: Some(sent), company: Company::Standby, ..Self::new(self.alone) };
+    /// The lease that a claim writes.
+    #[must_use]
+    pub fn at_claim(&self, kept: Kept) -> Duration {
+        match kept {
+            Kept::InDatabase => SHORT,
+            Kept::InSpool => self.alone,
+        }
+    }
+
+    /// This process claimed the database. The claim was sent at `sent` and wrote a lease of this `length`. It is not
+    /// known yet whether a standby is there.
+    pub fn claimed(&mut self, sent: Moment, length: Duration) {
+        *self = Self { renewed: Some(sent), length, company: Company::Standby, ..Self::new(self.alone) };
     }
 
     /// What to write now.
-    pub fn renewal(&mut self) -> Renewal {
-        let lease = self.wanted();
+    pub fn renewal(&mut self, kept: Kept) -> Renewal {
+        let lease = self.wanted(kept);
         self.length = self.length.min(lease);
         self.beat = self.beat.saturating_add(1);
         Renewal { beat: self.beat, lease }
     }
 
-    fn wanted(&self) -> Duration {
-        match self.company {
-            Company::Standby => SHORT,
-            Company::Alone => self.alone,
+    fn wanted(&self, kept: Kept) -> Duration {
+        match (self.company, kept) {
+            (Company::Standby, Kept::InDatabase) => SHORT,
+            (Company::Standby, Kept::InSpool) => self.length,
+            (Company::Alone, _) => self.alone,
         }
     }
 
     /// Whether the row should say another length than the last renewal: a standby came or went.
     #[must_use]
-    pub fn is_due(&self) -> bool {
-        self.length != self.wanted()
+    pub fn is_due(&self, kept: Kept) -> bool {
+        self.length != self.wanted(kept)
     }
 
-    /// The database has written `renewal`, which was sent at `sent`.
+    /// The database has written `renewal`, which was sent at `sent`. Only the answer to the last one counts: the row
+    /// may say by now what was sent after an earlier one, and that may be shorter.
     pub fn renewed(&mut self, renewal: Renewal, sent: Moment, company: Company) {
+        if renewal.beat != self.beat {
+            return;
+        }
         self.length = renewal.lease;
         self.renewed = Some(sent);
         self.company = company;
@@ -114,7 +138,7 @@ impl Lease {
     /// Whether another process may lead soon. Then the database counts: what is only in the spool is not known to it.
     #[must_use]
     pub fn may_be_followed(&self) -> bool {
-        self.company == Company::Standby || self.length <= SHORT
+        self.length <= SHORT
     }
 
     /// Whether a standby was there at the last look.
@@ -140,7 +164,7 @@ pub enum Turn {
 pub enum Why {
     /// The leader renews its lease, and knows of this standby.
     Renewed,
-    /// The leader does not know of this standby yet.
+    /// The leader does not know of this standby yet, or the database does not have yet what the leader did without it.
     NotSeen,
     /// The leader renews its lease no more. It may act without the database until this time has passed.
     RunningOut(Duration),

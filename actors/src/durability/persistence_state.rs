@@ -7,11 +7,13 @@ use std::time::Duration;
 use precall_base::clock;
 use precall_call::At;
 use precall_store::events::positions::Positions;
+use precall_store::leader::lease::Renewal;
 use precall_store::spool_pace::Pace;
 
 use crate::durability::batcher::QUEUE_MAX;
 use crate::durability::dated_words::DatedWords;
 use crate::durability::leadership::{EngineRole, Leadership, UnderWay};
+use crate::durability::lease::Kept;
 use crate::durability::spool_state::{SpoolHealth, SpoolState};
 
 /// How [`PersistenceState::may_act`] waits: length and number of pauses.
@@ -75,13 +77,13 @@ impl PersistenceState {
     /// The state of a process that leads, alone and for long.
     #[cfg(test)]
     pub(crate) fn leading(spool_max: Option<u64>) -> Self {
-        use crate::durability::lease::Company;
+        use crate::durability::lease::{Company, SHORT};
         let mut state = Self::new(spool_max, Duration::ZERO);
         state.leadership = Leadership::new(Duration::from_secs(3600));
         state.leadership.set(EngineRole::Acting(1));
-        state.leadership.claimed(clock::moment());
+        state.leadership.claimed(clock::moment(), SHORT);
         for _ in 0..2 {
-            let renewal = state.leadership.renewal();
+            let renewal = state.renewal();
             state.leadership.renewed(renewal, clock::moment(), Company::Alone);
         }
         state
@@ -174,6 +176,20 @@ impl PersistenceState {
             }
         }
         None
+    }
+
+    fn kept(&self) -> Kept {
+        if self.spool.is_in_use() || self.spool.is_importing() { Kept::InSpool } else { Kept::InDatabase }
+    }
+
+    /// The next renewal of the lease.
+    pub(crate) fn renewal(&self) -> Renewal {
+        self.leadership.renewal(|| self.kept())
+    }
+
+    /// Whether the lease should be renewed at once.
+    pub(crate) fn renewal_is_due(&self) -> bool {
+        self.leadership.renewal_is_due(self.kept())
     }
 
     /// The role of this process.

@@ -123,15 +123,15 @@ impl Recovery {
         if state.answered() {
             info!(log, "the database answers again");
         }
-        if matches!(look, Look::Leads) && state.leadership().renewal_is_due() {
+        if matches!(look, Look::Leads) && state.renewal_is_due() {
             return Duration::ZERO;
         }
         CHECK_EVERY
     }
 
     async fn renew(&self, lock: &mut Option<EngineLock>, watch: &DatabaseWatch) -> Result<Look, StoreError> {
-        let leadership = self.services.persistence_state.leadership();
-        let EngineRole::Acting(generation) = leadership.now() else { return Ok(Look::Superseded) };
+        let state = &self.services.persistence_state;
+        let EngineRole::Acting(generation) = state.leadership().now() else { return Ok(Look::Superseded) };
         if lock.as_ref().is_none_or(EngineLock::is_gone) {
             *lock = EngineLock::take(&self.services.pool).await?;
             // A new session may lead through a pooler that was not there before.
@@ -139,10 +139,10 @@ impl Recovery {
         }
         let Some(held) = lock.as_ref() else { return self.without_lock(generation).await };
         // The lease counts from before the request: how long the answer takes does not matter.
-        let (renewal, sent) = (leadership.renewal(), clock::moment());
+        let (renewal, sent) = (state.renewal(), clock::moment());
         if let Some(has_standby) = held.renew(generation, renewal).await? {
             let company = if has_standby { Company::Standby } else { Company::Alone };
-            leadership.renewed(renewal, sent, company);
+            state.leadership().renewed(renewal, sent, company);
             return Ok(Look::Leads);
         }
         let confirmed = held.confirm().await?;

@@ -33,7 +33,11 @@ impl fmt::Display for LockWait {
         let holder = self.holder.as_ref().map(|holder| format!(" ({holder})")).unwrap_or_default();
         match self.why {
             Why::Renewed => write!(f, "another precall is the leader{holder}"),
-            Why::NotSeen => write!(f, "another precall is the leader{holder} and has not seen this one yet"),
+            Why::NotSeen => write!(
+                f,
+                "another precall is the leader{holder}. It has not seen this one yet, or still writes what it did \
+                 while the database was away"
+            ),
             // The text stays the same while the time runs: each new text is logged.
             Why::RunningOut(_) => {
                 let lease = match self.last {

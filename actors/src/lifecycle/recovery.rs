@@ -212,10 +212,8 @@ impl Recovery {
         self.services.persistence_state.positions().import_ended();
         let mut left = self.left_spools().await?;
         let client = self.services.pool.get().await?;
-        let sent = clock::moment();
         // Before any read: from now on the database refuses writes of an earlier start.
         let (database, generation) = self.claim(left.as_mut(), &**client, process).await?;
-        self.services.persistence_state.leadership().claimed(sent);
         // Before this process acts: the first frame is written after that.
         if let Some(spool) = &self.spool {
             spool.belong_to(database).await;

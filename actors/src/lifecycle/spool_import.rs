@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_call::CallId;
 use precall_store::StoreError;
 use precall_store::events::rows::Stream;
@@ -16,7 +17,7 @@ use uuid::Uuid;
 
 use super::recovery::Recovery;
 use super::still_spooled::StillSpooled;
-use crate::durability::lease::SHORT;
+use crate::durability::lease::Kept;
 
 /// First and longest pause before an import that the database stopped goes on.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -84,11 +85,19 @@ impl Recovery {
         client: &impl GenericClient,
         process: Uuid,
     ) -> Result<(Uuid, u64), StoreError> {
+        let state = &self.services.persistence_state;
+        let has_left = left.as_ref().is_some_and(|left| left.index().entries() > 0);
+        let kept = if has_left { Kept::InSpool } else { Kept::InDatabase };
+        if has_left {
+            state.spool().import_begins(HashSet::new());
+        }
         let generation = generation::next(client).await?;
+        let (lease, sent) = (state.leadership().at_claim(kept), clock::moment());
         let database = match left {
-            Some(left) => left.claim(client, generation, SHORT, process).await?,
-            None => engine_lock::claim(client, generation, SHORT, process).await?,
+            Some(left) => left.claim(client, generation, lease, process).await?,
+            None => engine_lock::claim(client, generation, lease, process).await?,
         };
+        state.leadership().claimed(sent, lease);
         Ok((database, generation))
     }
 

@@ -18,14 +18,14 @@ fn at(millis: u64) -> Moment {
 /// A leader that has looked twice: the first look knows of no standby yet.
 fn alone() -> Lease {
     let mut lease = Lease::new(LONG);
-    lease.claimed(at(0));
+    lease.claimed(at(0), SHORT);
     look(&mut lease, 100, Company::Alone);
     look(&mut lease, 200, Company::Alone);
     lease
 }
 
 fn look(lease: &mut Lease, millis: u64, company: Company) -> Duration {
-    let renewal = lease.renewal();
+    let renewal = lease.renewal(Kept::InDatabase);
     lease.renewed(renewal, at(millis), company);
     renewal.lease
 }
@@ -34,7 +34,7 @@ fn look(lease: &mut Lease, millis: u64, company: Company) -> Duration {
 fn a_lease_is_over_when_no_renewal_was_confirmed_for_its_length() {
     let mut lease = Lease::new(LONG);
     assert!(!lease.is_certain(at(0)), "nothing was claimed");
-    lease.claimed(at(1_000));
+    lease.claimed(at(1_000), SHORT);
     assert!(
         lease.is_certain(at(4_999)) && !lease.is_certain(at(5_000)),
         "short until it knows of no standby"
@@ -43,7 +43,7 @@ fn a_lease_is_over_when_no_renewal_was_confirmed_for_its_length() {
     assert!(lease.is_certain(at(7_999)) && !lease.is_certain(at(8_000)));
     // A renewal without an answer confirms nothing, however often it is tried.
     for _ in 0..5 {
-        lease.renewal();
+        lease.renewal(Kept::InDatabase);
     }
     assert!(!lease.is_certain(at(8_000)));
 }
@@ -59,23 +59,23 @@ fn a_pause_that_only_one_clock_shows_ends_the_lease() {
 #[test]
 fn without_a_standby_the_lease_is_long_once_the_row_says_so() {
     let mut lease = Lease::new(LONG);
-    lease.claimed(at(0));
+    lease.claimed(at(0), SHORT);
     assert_eq!(look(&mut lease, 100, Company::Alone), SHORT);
-    assert!(lease.is_due(), "the row should say that it is alone");
-    let renewal = lease.renewal();
+    assert!(lease.is_due(Kept::InDatabase), "the row should say that it is alone");
+    let renewal = lease.renewal(Kept::InDatabase);
     assert_eq!(renewal.lease, LONG);
     assert!(!lease.is_certain(at(5_000)) && lease.may_be_followed(), "not before it is written");
     lease.renewed(renewal, at(200), Company::Alone);
     assert!(lease.is_certain(at(900_000)) && !lease.is_certain(at(900_200)));
-    assert!(!lease.is_due() && !lease.may_be_followed());
+    assert!(!lease.is_due(Kept::InDatabase) && !lease.may_be_followed());
 }
 
 #[test]
 fn a_leader_shortens_its_own_lease_before_the_row_says_so() {
     let mut lease = alone();
     look(&mut lease, 1_000, Company::Standby);
-    assert!(lease.is_due() && lease.has_standby());
-    let renewal = lease.renewal();
+    assert!(lease.is_due(Kept::InDatabase) && lease.has_standby());
+    let renewal = lease.renewal(Kept::InDatabase);
     assert_eq!(renewal.lease, SHORT);
     // Whether the renewal is written or not.
     assert!(!lease.is_certain(at(5_000)));
@@ -86,8 +86,45 @@ fn a_leader_shortens_its_own_lease_before_the_row_says_so() {
 #[test]
 fn each_renewal_has_a_higher_number_so_that_a_late_one_changes_nothing() {
     let mut lease = alone();
-    let (first, second) = (lease.renewal(), lease.renewal());
+    let (first, second) = (lease.renewal(Kept::InDatabase), lease.renewal(Kept::InDatabase));
     assert!(first.beat < second.beat);
+}
+
+#[test]
+fn a_lease_stays_long_until_the_database_has_what_was_done_without_it() {
+    let mut lease = alone();
+    let renewal = lease.renewal(Kept::InSpool);
+    lease.renewed(renewal, at(1_000), Company::Standby);
+    assert!(!lease.is_due(Kept::InSpool) && !lease.may_be_followed() && lease.has_standby());
+    assert_eq!(lease.renewal(Kept::InSpool).lease, LONG);
+    assert!(lease.is_due(Kept::InDatabase), "now a standby may follow");
+    assert_eq!(lease.renewal(Kept::InDatabase).lease, SHORT);
+    assert!(lease.may_be_followed());
+    // With a standby nothing is done without the database: there is nothing to wait for.
+    assert_eq!(lease.renewal(Kept::InSpool).lease, SHORT);
+}
+
+#[test]
+fn a_start_with_a_spool_claims_a_long_lease() {
+    let mut lease = Lease::new(LONG);
+    assert_eq!(lease.at_claim(Kept::InDatabase), SHORT);
+    assert_eq!(lease.at_claim(Kept::InSpool), LONG);
+    lease.claimed(at(0), LONG);
+    assert!(lease.is_certain(at(899_999)) && !lease.may_be_followed());
+    assert_eq!((lease.renewal(Kept::InSpool).lease, lease.renewal(Kept::InDatabase).lease), (LONG, SHORT));
+}
+
+#[test]
+fn a_late_answer_does_not_lengthen_a_lease_that_was_shortened_since() {
+    let mut lease = alone();
+    let late = lease.renewal(Kept::InDatabase);
+    look(&mut lease, 2_000, Company::Standby);
+    let shortened = lease.renewal(Kept::InDatabase);
+    assert_eq!((late.lease, shortened.lease), (LONG, SHORT));
+    lease.renewed(late, at(1_000), Company::Alone);
+    assert!(lease.may_be_followed() && !lease.is_certain(at(6_000)));
+    lease.renewed(shortened, at(3_000), Company::Standby);
+    assert!(lease.is_certain(at(6_999)) && !lease.is_certain(at(7_000)));
 }
 
 fn row(beat: u64, lease: Duration) -> LeaseRow {

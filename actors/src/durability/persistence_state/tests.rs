@@ -44,6 +44,13 @@ async fn what_must_happen_once_waits_for_the_lease_and_for_what_a_standby_does_n
     state.spool.set_in_use(true);
     assert!(state.may_act_now(), "alone: nobody else knows less");
     renew(&state, Company::Standby);
+    renew(&state, Company::Standby);
+    assert!(state.may_act_now() && !state.renewal_is_due(), "nobody follows before the spool is empty");
+    state.spool.set_in_use(false);
+    assert!(state.renewal_is_due());
+    renew(&state, Company::Standby);
+    assert!(state.may_act_now());
+    state.spool.set_in_use(true);
     assert!(!state.may_act_now(), "the intent may be in the spool, where the standby does not find it");
     let (act, ()) = tokio::join!(state.may_act(), async { state.spool.set_in_use(false) });
     assert!(act.is_some(), "it is in the database now");
@@ -59,7 +66,7 @@ async fn what_must_happen_once_waits_for_the_lease_and_for_what_a_standby_does_n
 }
 
 fn renew(state: &PersistenceState, company: Company) {
-    let renewal = state.leadership.renewal();
+    let renewal = state.renewal();
     state.leadership.renewed(renewal, clock::moment(), company);
 }
 
