@@ -208,6 +208,8 @@ fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::S
         elevenlabs: config.webhooks.elevenlabs.clone(),
         initiation_secret: config.webhooks.initiation_secret.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
+        persons: config.agent.persons.iter().map(|(name, _)| name.clone()).collect(),
+        has_fallback: config.call.fallback_destination.is_some(),
         source_limit: config.server.source_limit,
         body_limit: config.webhooks.body_limit,
         transcription_limit: config.webhooks.transcription_body_limit(),

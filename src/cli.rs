@@ -1,5 +1,6 @@
 //! The command line. Exit codes: 0 success, 1 failed or found something wrong, 2 wrong configuration or usage.
 
+mod act;
 mod caller_rows;
 mod callers;
 mod calls;
@@ -8,7 +9,6 @@ mod config_show;
 mod database_look;
 #[cfg(feature = "simulators")]
 mod demo;
-mod hangup;
 mod healthcheck;
 #[cfg(feature = "simulators")]
 mod install_postgres;
@@ -111,7 +111,13 @@ enum Command {
     /// Say in plain sentences what happened to a call, whose fault it was, and what to do.
     Why(why::Arguments),
     /// End a live call.
-    Hangup(hangup::Arguments),
+    Hangup(act::Arguments),
+    /// Send the caller of a live call to a person or queue.
+    Transfer(act::TransferArguments),
+    /// Send the caller of a live call to FALLBACK_DESTINATION.
+    Fallback(act::Arguments),
+    /// Clone the voice of a call's caller once more, for this call or the next one.
+    RetryClone(act::Arguments),
     /// Import or export callers (CSV).
     Callers {
         #[command(subcommand)]
@@ -160,7 +166,10 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => in_system(status::run(arguments)),
         Command::Calls(arguments) => in_system(calls::run(arguments)),
         Command::Why(arguments) => in_system(why::run(arguments)),
-        Command::Hangup(arguments) => in_system(hangup::run(arguments)),
+        Command::Hangup(arguments) => in_system(act::hangup(arguments)),
+        Command::Transfer(arguments) => in_system(act::transfer(arguments)),
+        Command::Fallback(arguments) => in_system(act::fallback(arguments)),
+        Command::RetryClone(arguments) => in_system(act::retry_clone(arguments)),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Keys { command } => keys::run(&command),

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use precall_actors::api::OperatorOrder;
 use precall_actors::runtime::fault_injection::Faults;
 use precall_call::{CallId, Operator, Request, Route};
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
@@ -218,7 +219,7 @@ impl Demo {
         for call in calls {
             // A call that ended meanwhile, or an engine that is busy: what is left is counted below.
             let (call, by) = (CallId(call.id.as_u128()), Operator::new("demo"));
-            let _asked = self.app.engine().request(call, Request::HangUp, by).await;
+            let _asked = self.app.engine().order(call, OperatorOrder::Request(Request::HangUp), by).await;
         }
         let left = ringing.ended(calls, CUT_WITHIN).await?;
         if left > 0 {

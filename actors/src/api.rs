@@ -5,7 +5,7 @@ mod initiation;
 mod recent_webhooks;
 
 pub use crate::admission::contract::{
-    Busy, IncomingCall, Outcome, PbxNotice, PbxNoticeKind, ReportOutcome, Taken,
+    Busy, IncomingCall, OperatorOrder, Ordered, Outcome, PbxNotice, PbxNoticeKind, ReportOutcome, Taken,
 };
 pub use crate::call::live_board::LiveCall;
 pub use crate::durability::spool_state::SpoolHealth;

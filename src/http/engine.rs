@@ -9,11 +9,12 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
-    LiveCall, NotErased, NotReconciled, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
+    LiveCall, NotErased, NotReconciled, OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome,
+    SharedOutcomes, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{CallId, Operator, Request};
+use precall_call::{CallId, Operator};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
@@ -53,9 +54,15 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn look_at_voices(&self);
     /// The transferred call that an inbound agent conversation belongs to, from memory.
     fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer;
-    /// Passes the request of an operator to a call. False when no live call has this id.
-    fn request(&self, call: CallId, request: Request, by: Operator)
-    -> LocalBoxFuture<'_, Result<bool, Busy>>;
+    /// Starts a clone for a caller. False if one is under way.
+    fn clone_for(&self, caller: String) -> LocalBoxFuture<'_, Result<bool, String>>;
+    /// Passes the order of an operator to a call.
+    fn order(
+        &self,
+        call: CallId,
+        order: OperatorOrder,
+        by: Operator,
+    ) -> LocalBoxFuture<'_, Result<Ordered, Busy>>;
     /// The live calls.
     fn live(&self) -> Vec<LiveCall>;
     /// The health of the engine.
@@ -125,13 +132,17 @@ impl Engine for EngineHandle {
         self.initiation(asked)
     }
 
-    fn request(
+    fn clone_for(&self, caller: String) -> LocalBoxFuture<'_, Result<bool, String>> {
+        async move { self.clone_for(&caller).await }.boxed_local()
+    }
+
+    fn order(
         &self,
         call: CallId,
-        request: Request,
+        order: OperatorOrder,
         by: Operator,
-    ) -> LocalBoxFuture<'_, Result<bool, Busy>> {
-        self.request(call, request, by).boxed_local()
+    ) -> LocalBoxFuture<'_, Result<Ordered, Busy>> {
+        self.order(call, order, by).boxed_local()
     }
 
     fn live(&self) -> Vec<LiveCall> {

@@ -107,6 +107,8 @@ codes! {
     CallerIsLive = "caller_is_live", 409, "The caller has a live call";
     /// The call has ended.
     CallNotLive = "call_not_live", 409, "The call has ended";
+    /// The call has done that, or cannot do it in its state.
+    NotPossible = "not_possible", 409, "The call cannot do that now";
     /// Several calls have this id.
     SeveralCalls = "several_calls", 409, "Several calls have this id";
     /// The body is above its limit.

@@ -20,7 +20,8 @@ use super::webhooks::{postcall, threecx};
         description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, \
             units are in the names. Errors are `application/problem+json` with a stable `code`."),
     paths(
-        calls::list, calls::one, calls::events, operate::hangup, operate::handoff, live::live,
+        calls::list, calls::one, calls::events, operate::hangup, operate::handoff, operate::transfer,
+        operate::fallback, operate::retry_clone, live::live,
         statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,

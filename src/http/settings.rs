@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use precall_actors::voices::samples::SampleStore;
 use precall_base::phone_number::Region;
@@ -45,6 +46,10 @@ pub(crate) struct Settings {
     pub(crate) fallback_voice: Option<VoiceId>,
     /// `DEFAULT_REGION`: the region of numbers without a country code.
     pub(crate) region: Region,
+    /// `TRANSFER_DESTINATIONS`: names of persons to whom operators may send callers.
+    pub(crate) persons: Arc<[String]>,
+    /// Whether `FALLBACK_DESTINATION` is set.
+    pub(crate) has_fallback: bool,
     /// Origins whose pages may use the API.
     pub(crate) cors_origins: CorsOrigins,
     /// API keys. Without keys the API refuses every request.

@@ -39,8 +39,9 @@ async fn changes_of(world: &World) -> Vec<(String, String)> {
         for method in methods.as_object().unwrap().keys() {
             let method = method.to_ascii_uppercase();
             let is_read = matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
-            // What a provider sends is in the inbox.
-            if !is_read && !path.starts_with("/webhook/") && path.starts_with('/') {
+            // What a provider sends is in the inbox. A transfer needs a leg: `operator_actions` has its rows.
+            let needs_leg = path.ends_with("/transfer") || path.ends_with("/fallback");
+            if !is_read && !needs_leg && !path.starts_with("/webhook/") && path.starts_with('/') {
                 found.push((method, path.clone()));
             }
         }
@@ -76,9 +77,10 @@ async fn accepted(world: &World, method: &str, path: &str, n: u32) -> Change {
         made["id"].as_str().unwrap().to_owned()
     };
     match (method, path) {
-        ("POST", "/api/v1/calls/{id}/hangup" | "/api/v1/calls/{id}/handoff") => {
-            made(path.replace("{id}", &holding(world, n).await.to_string()), String::new())
-        }
+        (
+            "POST",
+            "/api/v1/calls/{id}/hangup" | "/api/v1/calls/{id}/handoff" | "/api/v1/calls/{id}/retry-clone",
+        ) => made(path.replace("{id}", &holding(world, n).await.to_string()), String::new()),
         ("POST", "/api/v1/webhooks/{id}/replay") => {
             made(path.replace("{id}", &quarantined(world).await.to_string()), String::new())
         }

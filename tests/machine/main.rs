@@ -6,6 +6,7 @@ mod free_retries;
 mod holdings;
 mod laws;
 mod live_leg;
+mod operator;
 mod proof;
 mod properties;
 mod stories;

@@ -9,6 +9,7 @@ use precall_call::{
 
 use crate::vocabulary::{SECOND, agent_id, greeting_id, offer, policy, report, voice_ready};
 
+#[derive(Clone)]
 pub struct Story {
     pub call: Call,
     now: At,
@@ -69,7 +70,7 @@ impl Story {
     }
 }
 
-fn callback() -> Story {
+pub fn callback() -> Story {
     Story::of(policy(Route::Callback)).then(Event::GreetingStarted { conversation: Some(greeting_id()) })
 }
 

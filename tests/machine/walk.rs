@@ -5,8 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use precall_call::{
     Admission, At, Attempt, Call, Conversation, Conversing, Deadlines, Dial, EarlyAgent, Effect, Event,
-    Grade, Greeting, HandingOff, Instants, Leg, NoVoice, Offer, ParkedAgent, Person, Phase, ProofState,
-    Purpose, Route, Rung, Voice, fold, open, step,
+    Grade, Greeting, HandingOff, Instants, Leg, NoVoice, Offer, ParkedAgent, Phase, ProofState, Purpose,
+    Route, Rung, Voice, fold, open, step,
 };
 
 use crate::laws;
@@ -76,7 +76,6 @@ fn live_shape(call: &Call) -> Call {
         phase: phase_shape(call.phase),
         pbx_ended: call.pbx_ended && (on_call_back || matches!(call.leg, Leg::Absent | Leg::Ringing)),
         handoff_asked: call.handoff_asked && !call.policy.auto_transition,
-        person_asked: call.person_asked.as_ref().map(|_| Person::Fallback),
         persons_asked: 0,
         proof: proof_shape(call),
         wrong_pins: if call.awaits_pin() { call.wrong_pins } else { 0 },

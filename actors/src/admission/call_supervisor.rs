@@ -14,19 +14,21 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_base::clock;
 use precall_base::phone_number::Region;
-use precall_call::{At, CallId, CallPart, ConversationId, Event, LineId, Operator, Request, Told};
+use precall_call::{At, CallId, CallPart, ConversationId, Event, LineId, Operator, Told};
 use precall_providers::elevenlabs::ConversationReport;
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::admission::call_registry::CallRegistry;
-use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
+use crate::admission::contract::{
+    Busy, IncomingCall, OperatorOrder, Ordered, PbxNotice, ReportOutcome, Taken,
+};
 use crate::admission::leg_owners::LegOwners;
 use crate::admission::waiting_legs::WaitingLegs;
 use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
-use crate::call::messages::{CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Stop};
+use crate::call::messages::{CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Done, Stop};
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
@@ -87,18 +89,18 @@ pub(crate) struct HandleReport {
     pub answer: Answer<ReportOutcome>,
 }
 
-/// Handles an operator's request.
+/// Handles an operator's order.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub(crate) struct HandleOperatorRequest {
+pub(crate) struct HandleOperatorOrder {
     /// The call.
     pub call: CallId,
-    /// The request.
-    pub request: Request,
+    /// The order.
+    pub order: OperatorOrder,
     /// Who sent it.
     pub by: Operator,
-    /// Receives whether this call is live.
-    pub answer: Answer<bool>,
+    /// Receives what became of it.
+    pub answer: Answer<Ordered>,
 }
 
 /// Replaces the lines: at the start and on SIGHUP.
@@ -151,13 +153,13 @@ struct Delivery {
     payload: Payload,
     derived: Vec<precall_store::events::rows::RowWrite>,
     /// A sender that waits until the event is durable and retries otherwise; none for internal events.
-    done: Option<oneshot::Sender<()>>,
+    done: Option<Done>,
     at: At,
 }
 
 impl Delivery {
     /// An event whose sender waits until it is durable.
-    fn awaited(event: Event, payload: Payload, done: oneshot::Sender<()>) -> Self {
+    fn awaited(event: Event, payload: Payload, done: Done) -> Self {
         Self { done: Some(done), ..Self::internal(event, payload, clock::now()) }
     }
 
@@ -271,7 +273,7 @@ impl CallSupervisor {
         &mut self,
         origin: Origin,
         context: Arc<CallContext>,
-        first: Option<oneshot::Sender<()>>,
+        first: Option<Done>,
         ctx: &mut Context<Self>,
     ) {
         let id = context.id;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_call::{CallId, Cause, VoiceId};
+use precall_call::{CallId, Cause, Event, Operator, Person, Request, VoiceId};
 
 /// An `IncomingCall` webhook of 3CX, checked and parsed.
 #[derive(Clone, Debug)]
@@ -68,6 +68,36 @@ pub enum Outcome {
     Ignored,
     /// The call was refused.
     Rejected(Cause),
+}
+
+/// What an operator wants of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OperatorOrder {
+    /// A request without a target.
+    Request(Request),
+    /// The caller goes to this person.
+    Transfer(Person),
+}
+
+impl OperatorOrder {
+    pub(crate) fn event(self, by: Operator) -> Event {
+        let by = Some(by);
+        match self {
+            Self::Request(request) => Event::OperatorAsked { request, by },
+            Self::Transfer(person) => Event::TransferAsked { person, by },
+        }
+    }
+}
+
+/// What became of an operator's order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ordered {
+    /// The call has it, durably. How it goes on is in the events of the call.
+    Taken,
+    /// The call stays as it is: it has done that, or cannot do it now.
+    ChangesNothing,
+    /// No live call has this id.
+    NotLive,
 }
 
 /// Why the engine did nothing. The sender may retry after a short wait.

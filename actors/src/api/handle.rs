@@ -7,7 +7,7 @@ use actix::Addr;
 use deadpool_postgres::Pool;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
-use precall_call::{At, CallId, NoVoice, Operator, Request};
+use precall_call::{At, CallId, NoVoice, Operator};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
@@ -16,10 +16,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::{InitiationAnswer, InitiationAsked};
 use crate::admission::call_supervisor::{
-    Answer, CallSupervisor, EarlierCallBack, HandleIncomingCall, HandleOperatorRequest, HandlePbxNotice,
+    Answer, CallSupervisor, EarlierCallBack, HandleIncomingCall, HandleOperatorOrder, HandlePbxNotice,
     HandleReport, IsOurAgent,
 };
-use crate::admission::contract::{Busy, IncomingCall, PbxNotice, ReportOutcome, Taken};
+use crate::admission::contract::{
+    Busy, IncomingCall, OperatorOrder, Ordered, PbxNotice, ReportOutcome, Taken,
+};
 use crate::api::recent_webhooks::RecentlyKept;
 use crate::call::agent_settings::Override;
 use crate::call::expected_transfers::AgentRequest;
@@ -42,7 +44,7 @@ use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::voices::reconcile_rules::Approval;
 use crate::voices::voice_book::{
-    CheckEntitlements, CloneAhead, ClonedAhead, ForgetVoice, NotReconciled, Reconcile, Reconciled,
+    CheckEntitlements, CloneAhead, CloneFor, ClonedAhead, ForgetVoice, NotReconciled, Reconcile, Reconciled,
     RevokeVoices,
 };
 
@@ -162,12 +164,12 @@ impl EngineHandle {
         }
     }
 
-    /// Sends an operator's request to a live call. False if there is no such call.
+    /// Sends an operator's order to a call.
     ///
     /// # Errors
     /// Why nothing was done.
-    pub async fn request(&self, call: CallId, request: Request, by: Operator) -> Result<bool, Busy> {
-        self.ask(|answer| self.supervisor.do_send(HandleOperatorRequest { call, request, by, answer })).await
+    pub async fn order(&self, call: CallId, order: OperatorOrder, by: Operator) -> Result<Ordered, Busy> {
+        self.ask(|answer| self.supervisor.do_send(HandleOperatorOrder { call, order, by, answer })).await
     }
 
     /// Removes a caller's clone from the cache. False if there was none.
@@ -219,6 +221,18 @@ impl EngineHandle {
     pub async fn clone_ahead(&self, most: usize) -> Result<ClonedAhead, String> {
         let (reply, answer) = oneshot::channel();
         self.services.voice_book.do_send(CloneAhead { most, reply });
+        let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+        answer.ok().and_then(Result::ok).unwrap_or_else(|| Err("it takes longer than 3 s".to_owned()))
+    }
+
+    /// Clones the voice of this caller for the next call, into a free slot. False if a clone is under way.
+    ///
+    /// # Errors
+    /// Why it failed, as text for people.
+    pub async fn clone_for(&self, caller: &str) -> Result<bool, String> {
+        let (reply, answer) = oneshot::channel();
+        let key = CallerKey::of_default_account(caller);
+        self.services.voice_book.do_send(CloneFor { key, reply });
         let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
         answer.ok().and_then(Result::ok).unwrap_or_else(|| Err("it takes longer than 3 s".to_owned()))
     }

@@ -22,7 +22,6 @@ use precall_providers::elevenlabs::refuses_override;
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{Entry, RowWrite};
 use slog::{Logger, error, info, o, warn};
-use tokio::sync::oneshot;
 
 use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
@@ -30,7 +29,8 @@ use crate::call::greeting_actor::GreetingActor;
 use crate::call::handoff::Handoff;
 use crate::call::leg_player::{ConnectedLeg, LegPlayer, PrepareAgent};
 use crate::call::messages::{
-    AgentOrdered, CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, PartDown, Sender, Stop,
+    AgentOrdered, CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Done, Noted, PartDown,
+    Sender, Stop,
 };
 use crate::call::pin::Pin;
 use crate::call::pin::keypad::PinPad;
@@ -72,7 +72,7 @@ pub struct CallActor {
     unsent: Vec<Entry>,
     /// Effects that must wait until the event with this version is durable.
     after_durable: VecDeque<(u64, Effect)>,
-    acks: Vec<(u64, oneshot::Sender<()>)>,
+    acks: Vec<(u64, Noted, Done)>,
     durable: u64,
     /// When the pending timer fires. A later deadline needs no new timer.
     timer_at: Option<At>,
@@ -101,7 +101,7 @@ impl CallActor {
         context: Arc<CallContext>,
         services: Arc<CallServices>,
         parent: CallParent,
-        first: Option<oneshot::Sender<()>>,
+        first: Option<Done>,
     ) -> Self {
         let id = context.id;
         let log = services.log.new(o!("call" => id.to_string(), "line" => context.line.id.to_string()));
@@ -137,7 +137,7 @@ impl CallActor {
             work,
             unsent: Vec::new(),
             after_durable: VecDeque::new(),
-            acks: first.into_iter().map(|done| (1, done)).collect(),
+            acks: first.into_iter().map(|done| (1, Noted::Recorded, done)).collect(),
             durable,
             timer_at: None,
             clone_worker: None,
@@ -349,11 +349,11 @@ impl CallActor {
 
     fn acknowledge(&mut self) {
         let durable = self.durable;
-        for (version, done) in std::mem::take(&mut self.acks) {
+        for (version, noted, done) in std::mem::take(&mut self.acks) {
             if version <= durable {
-                let _ = done.send(());
+                let _ = done.send(noted);
             } else {
-                self.acks.push((version, done));
+                self.acks.push((version, noted, done));
             }
         }
     }
@@ -378,12 +378,15 @@ impl CallActor {
         if let Payload::Leg(leg) = &payload {
             self.set_leg(leg, at);
         }
+        self.before_retry(&event);
+        let before = self.call.version;
         if !self.consume_pin_key(&event, at, ctx) {
             self.apply_at(at, &event, &payload, derived);
         }
         if let Some(CallEvent { done, sender, .. }) = self.current.take() {
             // An event that changed nothing may be a duplicate: acknowledge it when all earlier events are durable.
-            self.acks.extend(done.map(|done| (self.call.version, done)));
+            let noted = if self.call.version > before { Noted::Recorded } else { Noted::ChangedNothing };
+            self.acks.extend(done.map(|done| (self.call.version, noted, done)));
             self.handled = self.handled.saturating_add(u64::from(sender == Sender::Supervisor));
         }
         self.proceed(ctx);

@@ -23,9 +23,21 @@ pub struct CallEvent {
     /// Rows to write in addition to those derived from the event.
     pub derived: Vec<RowWrite>,
     /// Notified when the event is durable, or when it changed nothing.
-    pub done: Option<oneshot::Sender<()>>,
+    pub done: Option<Done>,
     /// Who sent it. The supervisor counts its own messages.
     pub sender: Sender,
+}
+
+/// Notified when an event is durable.
+pub type Done = oneshot::Sender<Noted>;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It is in the call's log.
+    Recorded,
+    /// The call stays as it was. All that happened before is durable.
+    ChangedNothing,
 }
 
 /// The sender of an event.
@@ -53,7 +65,7 @@ impl CallEvent {
 
     /// An event from the supervisor, at the current time. `done` is notified when it is durable.
     #[must_use]
-    pub fn outside(event: Event, payload: Payload, done: Option<oneshot::Sender<()>>) -> Self {
+    pub fn outside(event: Event, payload: Payload, done: Option<Done>) -> Self {
         let at = clock::now();
         Self { event, at, payload, derived: Vec::new(), done, sender: Sender::Supervisor }
     }

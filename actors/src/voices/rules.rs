@@ -86,6 +86,11 @@ impl VoiceRules {
         self.cache.forget(key)
     }
 
+    /// Removes the mark that this caller's sample was refused: somebody wants it tried again.
+    pub fn forget_refusal(&mut self, key: &CallerKey) {
+        self.cache.forget_refusal(key);
+    }
+
     /// The cached voice. Does not count as a use.
     #[must_use]
     pub fn cached(&self, key: &CallerKey, now: At) -> Option<&VoiceId> {

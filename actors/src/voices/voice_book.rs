@@ -27,8 +27,8 @@ use crate::voices::terms::{
 };
 
 pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
-pub(crate) use prefetch::CloneAhead;
 pub use prefetch::ClonedAhead;
+pub(crate) use prefetch::{CloneAhead, CloneFor, ForgetRefusal};
 pub(crate) use reconcile::Reconcile;
 pub use reconcile::{NotReconciled, Reconciled};
 pub(crate) use slots::{LoadExisting, ReleaseVoice, RequestSlot, SlotDemand};

@@ -168,6 +168,8 @@ named! {
         HangUp = "hang_up",
         /// Hand off as soon as a voice is decided: what `AUTO_TRANSITION_ENABLED=false` waits for.
         HandOff = "hand_off",
+        /// Ask once more for the caller's cloned voice: the call was without one.
+        RetryClone = "retry_clone",
     }
 }
 
@@ -397,6 +399,13 @@ pub enum Event {
         /// The request.
         request: Request,
         /// Who sent it. Older events do not say.
+        by: Option<Operator>,
+    },
+    /// An operator sent the caller to a person.
+    TransferAsked {
+        /// To whom.
+        person: Person,
+        /// Which operator.
         by: Option<Operator>,
     },
     /// The deadline passed.

@@ -154,6 +154,7 @@ impl StepBuilder {
             Event::Utterance { number, .. } => self.utterance_heard(*number),
             Event::Reported(report) => self.reported(report),
             Event::OperatorAsked { request, .. } => self.operator_asked(*request),
+            Event::TransferAsked { person, .. } => self.transfer_asked(person),
             Event::DeadlinePassed { generation } => self.deadline_passed(*generation),
             Event::Panicked { part, ordinal } => self.panicked(*part, *ordinal),
             Event::Resumed { generation, leg } => self.resumed(*generation, *leg),
@@ -225,6 +226,16 @@ impl StepBuilder {
                 self.make_agent_ready();
                 self.move_on();
             }
+            Request::RetryClone => self.retry_clone(),
+        }
+    }
+
+    /// The call keeps the fallback voice until the other one is there, and does not wait for it.
+    fn retry_clone(&mut self) {
+        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
+        let lacks_voice = matches!(self.call.voice, Voice::Fallback(_)) && !self.call.awaits_voice;
+        if still_open && lacks_voice && !self.lacks_proof() {
+            self.ask_for_voice();
         }
     }
 

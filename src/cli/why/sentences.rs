@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen, NoVoice,
-    Person, ProofWay, ProvedBy, Purpose, Report, Request, Rung, Speaker, VoiceSource,
+    Operator, Person, ProofWay, ProvedBy, Purpose, Report, Request, Rung, Speaker, VoiceSource,
 };
 
 /// What happened, as a sentence without a full stop. None for events that only keep the log in order.
@@ -78,11 +78,18 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         Event::Utterance { .. } => return None,
         Event::Reported(report) => reported(report),
         Event::OperatorAsked { request, by } => {
-            let named = by.as_ref().map(|by| format!("Operator \"{}\"", by.as_str()));
-            let who = named.unwrap_or_else(|| "An operator".to_owned());
+            let who = operator(by.as_ref());
             match request {
                 Request::HangUp => format!("{who} ended the call"),
                 Request::HandOff => format!("{who} asked for the handoff"),
+                Request::RetryClone => format!("{who} asked for the cloned voice once more"),
+            }
+        }
+        Event::TransferAsked { person, by } => {
+            let who = operator(by.as_ref());
+            match person {
+                Person::Fallback => format!("{who} sent the caller to a person"),
+                Person::Named(name) => format!("{who} sent the caller to \"{name}\""),
             }
         }
         Event::DeadlinePassed { .. } => "precall had waited long enough and went on".to_owned(),
@@ -93,6 +100,10 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
             LegSeen::Gone => "precall was restarted, and the caller was gone".to_owned(),
         },
     })
+}
+
+fn operator(by: Option<&Operator>) -> String {
+    by.map_or_else(|| "An operator".to_owned(), |by| format!("Operator \"{}\"", by.as_str()))
 }
 
 /// A duration for people.

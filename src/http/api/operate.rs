@@ -1,11 +1,14 @@
-//! Actions of operators: hang up, hand off, forget a cached voice.
+//! Actions of operators: hang up, hand off, transfer, clone once more, forget a cached voice.
+
+use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use precall_call::{CallId, Operator, Request};
+use precall_actors::api::{OperatorOrder, Ordered};
+use precall_call::{CallId, Operator, Person, Request};
 use precall_store::people::callers;
 use precall_store::reads::calls;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use slog::info;
 use utoipa::ToSchema;
@@ -14,6 +17,7 @@ use uuid::Uuid;
 use super::auth::{Allowed, Operate};
 use super::call_id::call_id;
 use super::caller_id::caller;
+use super::json_body::JsonBody;
 use crate::http::api::read::read;
 use crate::http::app_state::{AppState, in_time};
 use crate::http::audit_trail::changed;
@@ -48,7 +52,7 @@ pub(crate) async fn hangup(
     operator: Allowed<Operate>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&app, &operator, call_id(&app, &id).await?, Request::HangUp).await
+    ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Request(Request::HangUp)).await
 }
 
 /// Hands a live call off as soon as its voice is decided.
@@ -67,30 +71,178 @@ pub(crate) async fn handoff(
     operator: Allowed<Operate>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    ask(&app, &operator, call_id(&app, &id).await?, Request::HandOff).await
+    ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Request(Request::HandOff)).await
 }
 
+/// Where a caller is sent.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransferOrder {
+    /// A name of `TRANSFER_DESTINATIONS`.
+    destination: String,
+}
+
+/// Sends the caller of a live call to a person or queue. On routes `bridge` and `transfer` only: a call of route
+/// `callback` has no leg of its own. If nobody answers, the caller returns to the agent.
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/transfer", tag = "calls",
+    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    request_body = TransferOrder,
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = Asked),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn transfer(
+    app: web::Data<AppState>,
+    operator: Allowed<Operate>,
+    id: web::Path<String>,
+    order: JsonBody<TransferOrder>,
+) -> Result<HttpResponse, Problem> {
+    let TransferOrder { destination } = order.into_inner();
+    let known = &app.settings.persons;
+    if !known.contains(&destination) {
+        let detail = if known.is_empty() {
+            "there is nobody to transfer to: TRANSFER_DESTINATIONS is not set".to_owned()
+        } else {
+            format!("destination must be a name of TRANSFER_DESTINATIONS: {}", known.join(", "))
+        };
+        return Err(Problem::new(Code::BadField, detail));
+    }
+    let person = Person::Named(Arc::from(destination));
+    ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Transfer(person)).await
+}
+
+/// Sends the caller of a live call to `FALLBACK_DESTINATION`. On routes `bridge` and `transfer` only.
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/fallback", tag = "calls",
+    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = Asked),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn fallback(
+    app: web::Data<AppState>,
+    operator: Allowed<Operate>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    if !app.settings.has_fallback {
+        return Err(Problem::new(Code::NotPossible, "FALLBACK_DESTINATION is not set"));
+    }
+    ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Transfer(Person::Fallback)).await
+}
+
+/// A clone that was asked for.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct CloneAsked {
+    /// `accepted`.
+    status: &'static str,
+    /// Id of the call.
+    id: Uuid,
+    /// `this_call`: the call takes the voice if it comes before the agent. `next_call`: the voice is for later calls
+    /// of the caller.
+    used_for: &'static str,
+}
+
+/// Clones the voice of a call's caller once more. A call whose agent has not begun takes it; otherwise the caller's
+/// next call does.
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/retry-clone", tag = "calls",
+    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = CloneAsked),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
+pub(crate) async fn retry_clone(
+    app: web::Data<AppState>,
+    operator: Allowed<Operate>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let id = call_id(&app, &id).await?;
+    let order = OperatorOrder::Request(Request::RetryClone);
+    let used_for = match pass(&app, &operator, id, order).await? {
+        Ordered::Taken => "this_call",
+        Ordered::ChangesNothing | Ordered::NotLive => {
+            clone_for_next_call(&app, id).await?;
+            "next_call"
+        }
+    };
+    let answer = CloneAsked { status: "accepted", id, used_for };
+    let answer = response::json_with(StatusCode::ACCEPTED, &answer)?;
+    Ok(changed(answer, "call_retry_clone_asked", Some(id), json!({ "used_for": used_for })))
+}
+
+async fn clone_for_next_call(app: &AppState, id: Uuid) -> Result<(), Problem> {
+    let call = read(app, calls::find(&app.pool, id)).await?.ok_or_else(|| Problem::of(Code::CallNotFound))?;
+    let Some(caller) = call.call.caller_id else {
+        return Err(Problem::new(Code::NotPossible, "the call has no caller's number, so there is no voice"));
+    };
+    let begun = app.engine.clone_for(caller).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
+    if begun { Ok(()) } else { Err(Problem::new(Code::NotPossible, "a clone of this caller is under way")) }
+}
+
+async fn pass(
+    app: &AppState,
+    operator: &Allowed<Operate>,
+    id: Uuid,
+    order: OperatorOrder,
+) -> Result<Ordered, Problem> {
+    let name = name(&order);
+    let by = Operator::new(&operator.principal.name);
+    let ordered = in_time(app.engine.order(CallId(id.as_u128()), order, by)).await?;
+    info!(app.settings.log, "operator request"; "call" => %id, "request" => name,
+        "key" => %operator.principal.name, "passed" => ordered == Ordered::Taken);
+    Ok(ordered)
+}
+
+fn name(order: &OperatorOrder) -> &'static str {
+    match order {
+        OperatorOrder::Request(request) => request.name(),
+        OperatorOrder::Transfer(_) => "transfer",
+    }
+}
+
+/// Passes an order to a live call.
 async fn ask(
     app: &AppState,
     operator: &Allowed<Operate>,
     id: Uuid,
-    request: Request,
+    order: OperatorOrder,
 ) -> Result<HttpResponse, Problem> {
-    let by = Operator::new(&operator.principal.name);
-    let passed = in_time(app.engine.request(CallId(id.as_u128()), request, by)).await?;
-    info!(app.settings.log, "operator request";
-        "call" => %id, "request" => request.name(), "key" => %operator.principal.name, "passed" => passed);
-    if passed {
-        let action = match request {
-            Request::HangUp => "call_hang_up_asked",
-            Request::HandOff => "call_hand_off_asked",
-        };
-        let answer = response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id })?;
-        return Ok(changed(answer, action, Some(id), None));
+    // Asked for twice, a handoff is still what the call will do.
+    let is_repeatable = matches!(order, OperatorOrder::Request(_));
+    let (action, detail) = match &order {
+        OperatorOrder::Request(Request::HangUp) => ("call_hang_up_asked", None),
+        OperatorOrder::Request(Request::HandOff) => ("call_hand_off_asked", None),
+        OperatorOrder::Request(Request::RetryClone) => ("call_retry_clone_asked", None),
+        OperatorOrder::Transfer(Person::Fallback) => ("call_transfer_asked", None),
+        OperatorOrder::Transfer(Person::Named(name)) => {
+            ("call_transfer_asked", Some(json!({ "destination": name })))
+        }
+    };
+    match pass(app, operator, id, order).await? {
+        Ordered::ChangesNothing if !is_repeatable => Err(Problem::new(Code::NotPossible, CANNOT_GO)),
+        Ordered::Taken | Ordered::ChangesNothing => {
+            let answer = response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id })?;
+            Ok(changed(answer, action, Some(id), detail))
+        }
+        Ordered::NotLive => {
+            let exists = read(app, calls::exists(&app.pool, id)).await?;
+            Err(Problem::of(if exists { Code::CallNotLive } else { Code::CallNotFound }))
+        }
     }
-    let exists = read(app, calls::exists(&app.pool, id)).await?;
-    Err(Problem::of(if exists { Code::CallNotLive } else { Code::CallNotFound }))
 }
+
+const CANNOT_GO: &str = "the caller cannot be sent there now: the call is on route callback and has no leg here, or \
+    the caller is on the way to a person already";
 
 /// Whether a cached voice was forgotten.
 #[derive(Serialize, ToSchema)]

@@ -1,7 +1,10 @@
 //! `/api/v1` without a database: keys, queries, answers. tests/it tests the reads with a database.
 
-use precall_actors::api::Busy;
-use precall_call::Request;
+use std::sync::Arc;
+
+use precall_actors::api::{Busy, OperatorOrder, Ordered};
+use precall_call::{Person, Request};
+use serde_json::json;
 
 use super::client::{Answer, get, send};
 use super::harness::{ADMIN, OPERATOR, READER, Running, run, run_with, settings};
@@ -75,6 +78,9 @@ async fn a_read_key_cannot_operate() {
     for (method, path) in [
         ("POST", format!("{call}/hangup")),
         ("POST", format!("{call}/handoff")),
+        ("POST", format!("{call}/transfer")),
+        ("POST", format!("{call}/fallback")),
+        ("POST", format!("{call}/retry-clone")),
         ("DELETE", "/api/v1/cache/+4930123456".to_owned()),
     ] {
         let answer = ask(&server, method, &path, READER).await;
@@ -93,11 +99,12 @@ async fn operators_reach_live_calls() {
         assert_eq!(answer.json()["id"], CALL.to_string());
         let asked = server.engine.asked();
         assert!(
-            matches!(asked.last(), Some(Asked::Request(CALL, asked, by)) if *asked == request && by.as_str() == "desk"),
+            matches!(asked.last(), Some(Asked::Order(CALL, OperatorOrder::Request(asked), by))
+                if *asked == request && by.as_str() == "desk"),
             "{asked:?}"
         );
     }
-    server.engine.change(|script| script.was_live = Err(Busy::Draining));
+    server.engine.change(|script| script.ordered = Err(Busy::Draining));
     let answer = ask(&server, "POST", &format!("/api/v1/calls/{CALL}/hangup"), OPERATOR).await;
     assert_eq!((answer.status, answer.code().as_str()), (503, "draining"));
     // A live call is found by any of its ids without the database, which is away here.
@@ -107,6 +114,52 @@ async fn operators_reach_live_calls() {
     assert_eq!((answer.status, answer.code().as_str()), (503, "database_unreachable"));
     let answer = ask(&server, "POST", &format!("/api/v1/calls/{}/hangup", "7".repeat(300)), OPERATOR).await;
     assert_eq!((answer.status, answer.code().as_str()), (404, "call_not_found"));
+}
+
+#[actix_web::test]
+async fn operators_send_callers_to_persons_that_are_configured() {
+    let server = run();
+    let ask = async |what: &str, body: &str| {
+        let path = format!("/api/v1/calls/{CALL}/{what}");
+        send(server.address, "POST", &path, &[("x-api-key", OPERATOR)], body.as_bytes()).await
+    };
+    let sent_to = |person: Person| {
+        matches!(server.engine.asked().last(),
+            Some(Asked::Order(CALL, OperatorOrder::Transfer(asked), by)) if *asked == person && by.as_str() == "desk")
+    };
+    assert_eq!(ask("transfer", r#"{"destination":"sales"}"#).await.status, 202);
+    assert!(sent_to(Person::Named(Arc::from("sales"))));
+    assert_eq!(ask("fallback", "").await.status, 202);
+    assert!(sent_to(Person::Fallback));
+    let before = server.engine.asked().len();
+    for body in [r#"{"destination":"+4930123456"}"#, r#"{"destination":""}"#, "{}", r#"{"to":"sales"}"#] {
+        let answer = ask("transfer", body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (400, "bad_field"), "{body}");
+    }
+    let answer = ask("transfer", r#"{"destination":"people"}"#).await;
+    assert!(
+        answer.json()["detail"].as_str().unwrap().ends_with("TRANSFER_DESTINATIONS: sales"),
+        "{answer:?}"
+    );
+    assert_eq!(server.engine.asked().len(), before);
+    server.engine.change(|script| script.ordered = Ok(Ordered::ChangesNothing));
+    for (what, body) in [("transfer", r#"{"destination":"sales"}"#), ("fallback", "")] {
+        let answer = ask(what, body).await;
+        assert_eq!((answer.status, answer.code().as_str()), (409, "not_possible"), "{answer:?}");
+    }
+    assert_eq!(ask("handoff", "").await.status, 202, "it is what the call will do");
+}
+
+#[actix_web::test]
+async fn a_clone_is_asked_for_again_for_this_call_or_the_next() {
+    let server = run();
+    let path = format!("/api/v1/calls/{CALL}/retry-clone");
+    let answer = ask(&server, "POST", &path, OPERATOR).await;
+    assert_eq!((answer.status, &answer.json()["used_for"]), (202, &json!("this_call")));
+    // For the next call the caller's number is read, and the database is away here.
+    server.engine.change(|script| script.ordered = Ok(Ordered::ChangesNothing));
+    let answer = ask(&server, "POST", &path, OPERATOR).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "database_unreachable"));
 }
 
 #[actix_web::test]

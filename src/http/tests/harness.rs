@@ -58,6 +58,8 @@ pub fn settings() -> Settings {
         elevenlabs: sender(),
         initiation_secret: Some(Secret::new("knock knock")),
         trusted_proxies: AddressList::default(),
+        persons: ["sales".to_owned()].into(),
+        has_fallback: true,
         source_limit: NonZeroU32::new(1_000).unwrap(),
         body_limit: 1024 * 1024,
         transcription_limit: 16 * 1024 * 1024,

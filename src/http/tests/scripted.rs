@@ -7,13 +7,13 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
-    InitiationAsked, LiveCall, NotErased, NotReconciled, Outcome, PbxNotice, Reconciled, ReportOutcome,
-    SharedOutcomes, SpoolHealth, Taken,
+    InitiationAsked, LiveCall, NotErased, NotReconciled, OperatorOrder, Ordered, Outcome, PbxNotice,
+    Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{At, CallId, ConversationId, Deadline, Operator, Request, Route, VoiceId};
+use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
@@ -28,7 +28,7 @@ pub enum Asked {
     Notice(PbxNotice),
     Report(Box<ConversationReport>, String),
     Forget(String),
-    Request(CallId, Request, Operator),
+    Order(CallId, OperatorOrder, Operator),
     Initiation(InitiationAsked),
 }
 
@@ -39,7 +39,7 @@ pub struct Script {
     pub reported: Result<ReportOutcome, Busy>,
     pub kept: Result<(), Busy>,
     pub was_cached: Result<bool, Busy>,
-    pub was_live: Result<bool, Busy>,
+    pub ordered: Result<Ordered, Busy>,
     pub health: Health,
     pub live: Vec<LiveCall>,
     pub transfer: Option<InitiationAnswer>,
@@ -109,7 +109,7 @@ impl Scripted {
             reported: Ok(ReportOutcome::Applied(CALL)),
             kept: Ok(()),
             was_cached: Ok(true),
-            was_live: Ok(true),
+            ordered: Ok(Ordered::Taken),
             health: well(),
             live: vec![live_call()],
             transfer: None,
@@ -224,13 +224,17 @@ impl Engine for Scripted {
         self.script.lock().unwrap().transfer.clone().unwrap_or(InitiationAnswer::UNKNOWN)
     }
 
-    fn request(
+    fn clone_for(&self, _: String) -> LocalBoxFuture<'_, Result<bool, String>> {
+        async { Err("not ready".to_owned()) }.boxed_local()
+    }
+
+    fn order(
         &self,
         call: CallId,
-        request: Request,
+        order: OperatorOrder,
         by: Operator,
-    ) -> LocalBoxFuture<'_, Result<bool, Busy>> {
-        self.answer(Asked::Request(call, request, by), |script| script.was_live)
+    ) -> LocalBoxFuture<'_, Result<Ordered, Busy>> {
+        self.answer(Asked::Order(call, order, by), |script| script.ordered)
     }
 
     fn live(&self) -> Vec<LiveCall> {

@@ -12,15 +12,15 @@ use tokio::sync::oneshot;
 
 use super::called_back::CalledBack;
 use super::{
-    ANSWER_WITHIN, Answer, CallSupervisor, Delivery, HandleIncomingCall, HandleOperatorRequest,
-    HandlePbxNotice,
+    ANSWER_WITHIN, Answer, CallSupervisor, Delivery, HandleIncomingCall, HandleOperatorOrder, HandlePbxNotice,
 };
 use crate::admission::call_registry::{Sighting, SightingMatch};
 use crate::admission::caller_proof::callback_proof;
-use crate::admission::contract::{Busy, Outcome, PbxNoticeKind, Taken};
+use crate::admission::contract::{Busy, Ordered, Outcome, PbxNoticeKind, Taken};
 use crate::call::call_actor::Origin;
 use crate::call::call_context::{CallContext, stored_number};
 use crate::call::line::Line;
+use crate::call::messages::Noted;
 use crate::call::projection::Payload;
 use crate::caller_key::CallerKey;
 use crate::durability::persistence::WriteRow;
@@ -134,7 +134,7 @@ impl CallSupervisor {
     }
 
     /// Starts the call. The receiver gets a message when the offer is durable.
-    pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<()> {
+    pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<Noted> {
         let Admitted { call, sighting, line, admission, proof, recording, now } = admitted;
         if admission == Admission::Accepted {
             let caller = caller_key(&sighting.caller, &line);
@@ -208,7 +208,7 @@ impl CallSupervisor {
         call: CallId,
         outcome: Outcome,
         voice: Option<CallerKey>,
-        durable: oneshot::Receiver<()>,
+        durable: oneshot::Receiver<Noted>,
         answer: Answer<Taken>,
     ) {
         let (book, services) = (self.services.voice_book.clone(), Arc::clone(&self.services));
@@ -216,7 +216,7 @@ impl CallSupervisor {
             let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
             // A standby knows nothing of what is only in the spool: the sender has to tell the one that leads then.
             let is_known = services.persistence_state.may_go_on();
-            if !matches!(written, Ok(Ok(()))) || !is_known {
+            if !matches!(written, Ok(Ok(_))) || !is_known {
                 let _ = answer.send(Err(Busy::TooSlow));
                 return;
             }
@@ -245,7 +245,7 @@ impl CallSupervisor {
             self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
         } else {
             // Its actor has stopped, which happens only after all its events are durable.
-            let _ = done.send(());
+            let _ = done.send(Noted::ChangedNothing);
         }
         self.answer_when_durable(call, Outcome::Duplicate, caller_key(caller, line), durable, answer);
     }
@@ -331,24 +331,26 @@ impl Handler<HandlePbxNotice> for CallSupervisor {
     }
 }
 
-impl Handler<HandleOperatorRequest> for CallSupervisor {
+impl Handler<HandleOperatorOrder> for CallSupervisor {
     type Result = ();
 
-    fn handle(&mut self, message: HandleOperatorRequest, ctx: &mut Context<Self>) {
-        let HandleOperatorRequest { call, request, by, answer } = message;
+    fn handle(&mut self, message: HandleOperatorOrder, ctx: &mut Context<Self>) {
+        let HandleOperatorOrder { call, order, by, answer } = message;
         // After a restart the log of a live call is read first.
         let is_resuming = self.reading.contains_key(&call) && self.registry.is_live(call);
         if !is_resuming && !self.live.contains_key(&call) {
-            let _ = answer.send(Ok(false));
+            let _ = answer.send(Ok(Ordered::NotLive));
             return;
         }
         let (done, durable) = oneshot::channel();
-        let event = Event::OperatorAsked { request, by: Some(by) };
-        self.deliver(call, Delivery::awaited(event, Payload::None, done), ctx);
+        self.deliver(call, Delivery::awaited(order.event(by), Payload::None, done), ctx);
         actix::spawn(async move {
             let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
-            let answered = if matches!(written, Ok(Ok(()))) { Ok(true) } else { Err(Busy::TooSlow) };
-            let _ = answer.send(answered);
+            let _ = answer.send(match written {
+                Ok(Ok(Noted::Recorded)) => Ok(Ordered::Taken),
+                Ok(Ok(Noted::ChangedNothing)) => Ok(Ordered::ChangesNothing),
+                Ok(Err(_)) | Err(_) => Err(Busy::TooSlow),
+            });
         });
     }
 }

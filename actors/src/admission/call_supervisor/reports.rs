@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use super::{ANSWER_WITHIN, CallSupervisor, ConversationKnown, Deliver, Delivery, HandleReport};
 use crate::admission::contract::{Busy, ReportOutcome};
+use crate::call::messages::Done;
 use crate::call::projection::{Payload, matched};
 use crate::call::services::CallServices;
 use crate::durability::persistence::WriteRow;
@@ -83,7 +84,7 @@ impl CallSupervisor {
     }
 }
 
-fn delivery(report: Box<ConversationReport>, done: oneshot::Sender<()>) -> Delivery {
+fn delivery(report: Box<ConversationReport>, done: Done) -> Delivery {
     let derived = vec![matched(&report)];
     let event = Event::Reported(report.fact());
     Delivery { derived, ..Delivery::awaited(event, Payload::Report(report), done) }

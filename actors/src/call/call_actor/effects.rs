@@ -1,7 +1,7 @@
 //! Performs the effects of `step`: starts the call's other actors, and sends commands to them.
 
 use actix::{Actor, AsyncContext, Context};
-use precall_call::{CallPart, Effect, Event, Proof, Purpose};
+use precall_call::{CallPart, Effect, Event, Proof, Purpose, Request};
 
 use super::CallActor;
 use crate::call::clone_worker::{CloneWorker, StopWaiting};
@@ -12,7 +12,7 @@ use crate::call::leg_player::{AgentCommand, LegHistory, LegPlayer, PlayAnnouncem
 use crate::call::messages::{CallEvent, PartParent};
 use crate::pbx::leg_commands;
 use crate::runtime::fault_injection::Point;
-use crate::voices::voice_book::ReleaseVoice;
+use crate::voices::voice_book::{ForgetRefusal, ReleaseVoice};
 
 /// Where a part of this call reports to.
 fn part_parent(ctx: &Context<CallActor>) -> PartParent {
@@ -130,6 +130,15 @@ impl CallActor {
     pub(super) fn stop_watching_greeting(&mut self) {
         if let Some(greeting) = self.greeting.take() {
             greeting.do_send(StopWatching);
+        }
+    }
+
+    /// Before the voice is asked for once more: a refused sample is tried again.
+    pub(super) fn before_retry(&self, event: &Event) {
+        if let (Event::OperatorAsked { request: Request::RetryClone, .. }, Some(key)) =
+            (event, self.context.caller_key())
+        {
+            self.services.voice_book.do_send(ForgetRefusal(key));
         }
     }
 

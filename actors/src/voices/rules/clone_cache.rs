@@ -58,6 +58,10 @@ impl CloneCache {
         self.clones.pop(key).is_some()
     }
 
+    pub(crate) fn forget_refusal(&mut self, key: &CallerKey) {
+        self.refused.pop(key);
+    }
+
     pub(crate) fn peek(&self, key: &CallerKey, now: At) -> Option<&CachedClone> {
         self.clones.peek(key).filter(|cached| cached.expires > now).map(|cached| &cached.clone)
     }

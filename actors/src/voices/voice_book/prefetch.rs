@@ -38,6 +38,21 @@ pub struct ClonedAhead {
     pub free: Option<usize>,
 }
 
+/// Somebody wants a refused sample of this caller tried again.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct ForgetRefusal(pub CallerKey);
+
+/// Requests a clone for one caller, also from a sample that was refused.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub(crate) struct CloneFor {
+    /// The caller.
+    pub key: CallerKey,
+    /// Receives whether a clone was started: not while one is under way.
+    pub reply: oneshot::Sender<Result<bool, String>>,
+}
+
 /// Frequent callers without a voice.
 #[derive(Message)]
 #[rtype(result = "()")]
@@ -46,12 +61,37 @@ pub(crate) struct FrequentCallers {
     order: CloneAhead,
 }
 
+const NOT_LOADED: &str = "precall is not ready: the voices are not loaded yet";
+
+impl Handler<ForgetRefusal> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, ForgetRefusal(key): ForgetRefusal, _: &mut Context<Self>) {
+        self.rules.forget_refusal(&key);
+    }
+}
+
+impl Handler<CloneFor> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, CloneFor { key, reply }: CloneFor, ctx: &mut Context<Self>) {
+        if !self.is_loaded {
+            let _ = reply.send(Err(NOT_LOADED.to_owned()));
+            return;
+        }
+        self.rules.forget_refusal(&key);
+        let orders = self.rules.clone_ahead(key, clock::new_job());
+        let _ = reply.send(Ok(!orders.is_empty()));
+        self.perform(orders, ctx);
+    }
+}
+
 impl Handler<CloneAhead> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, order: CloneAhead, ctx: &mut Context<Self>) {
         if !self.is_loaded {
-            let _ = order.reply.send(Err("precall is not ready: the voices are not loaded yet".to_owned()));
+            let _ = order.reply.send(Err(NOT_LOADED.to_owned()));
             return;
         }
         let (services, book) = (Arc::clone(&self.services), ctx.address());

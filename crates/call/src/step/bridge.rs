@@ -13,8 +13,8 @@ use crate::state::{Leg, Retry, Voice};
 const RETRIES: u8 = 2;
 /// After so many agents in a row that ended unheard the caller goes to a person.
 pub(super) const UNHEARD_ENDS: u8 = 2;
-/// How many times a call may call a person during conversations. An agent that asks without end must not keep
-/// telephones ringing.
+/// How many times a call may call a person, besides the rung `Destination`. An agent that asks without end must not
+/// keep telephones ringing.
 const PERSONS: usize = 3;
 
 impl StepBuilder {
@@ -332,14 +332,47 @@ impl StepBuilder {
     /// Parks the agent and calls a person, or tells the agent at once that no person will be called.
     pub(super) fn call_person(&mut self, person: Person) {
         let Phase::Conversing(with) = self.call.phase else { return };
-        let called = self.call.tried.iter().filter(|rung| **rung == Rung::Person).count();
         if self.call.person_asked.is_some() {
             return;
         }
-        if called >= PERSONS || !self.call.policy.knows(&person) {
+        if self.persons_called() >= PERSONS || !self.call.policy.knows(&person) {
             let why = HandoffFailure::Refused;
             return self.effects.push(Effect::ReturnToAgent { attempt: with.attempt.number, why });
         }
+        self.park_for(person);
+    }
+
+    /// An operator sends the caller to a person. Before the agent the latest order counts.
+    pub(super) fn transfer_asked(&mut self, person: &Person) {
+        let policy = &self.call.policy;
+        if !policy.on_live_leg() || !policy.knows(person) || self.persons_called() >= PERSONS {
+            return;
+        }
+        match self.call.phase {
+            // The caller is on the way to a person.
+            Phase::HandingOff(HandingOff {
+                attempt: Attempt { rung: Rung::Destination | Rung::Person, .. },
+                ..
+            }) => {}
+            Phase::Offered | Phase::Greeting(_) | Phase::Holding | Phase::HandingOff(_) => {
+                self.call.person_asked = Some(person.clone());
+                self.go_to_person();
+            }
+            Phase::Conversing(with) => {
+                let is_free = self.call.person_asked.is_none() && !self.leg_is_away();
+                if with.attempt.rung.bridges() && is_free {
+                    self.park_for(person.clone());
+                }
+            }
+            Phase::Released(_) => {}
+        }
+    }
+
+    fn persons_called(&self) -> usize {
+        self.call.tried.iter().filter(|rung| **rung == Rung::Person).count()
+    }
+
+    fn park_for(&mut self, person: Person) {
         self.call.person_asked = Some(person);
         self.call.deadlines.handoff = Some(self.now.plus(self.call.policy.handoff_max));
         let attempt = self.next_attempt();

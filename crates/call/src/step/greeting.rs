@@ -147,9 +147,14 @@ impl StepBuilder {
         match self.call.phase {
             Phase::Greeting(_) | Phase::Holding | Phase::HandingOff(_) => {
                 self.call.person_asked.get_or_insert(Person::Fallback);
+                self.go_to_person();
             }
-            Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => return,
+            Phase::Offered | Phase::Conversing(_) | Phase::Released(_) => {}
         }
+    }
+
+    /// Gives up what the call does before its agent, as far as that can be interrupted.
+    pub(super) fn go_to_person(&mut self) {
         match self.call.phase {
             Phase::Greeting(_) if self.call.notice_given() && !self.leg_is_away() => self.hold(),
             Phase::Holding => self.move_on(),

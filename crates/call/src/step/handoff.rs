@@ -8,7 +8,7 @@ use crate::effect::Effect;
 use crate::event::{Event, Grade, HandoffFailure, Purpose};
 use crate::ids::ConversationId;
 use crate::phase::{Attempt, Conversing, EarlyAgent, Greeting, HandingOff, Phase};
-use crate::policy::Rung;
+use crate::policy::{Person, Rung};
 use crate::state::{Deadlines, Dial, Leg, Retry, Seat, Voice};
 
 impl StepBuilder {
@@ -51,6 +51,10 @@ impl StepBuilder {
 
     pub(super) fn best_rung(&self) -> Option<Rung> {
         let no_agent = self.call.audio_lost || self.call.unheard_ends >= UNHEARD_ENDS;
+        // `Destination` leads to `FALLBACK_DESTINATION` only.
+        if let Some(Person::Named(_)) = self.call.person_asked {
+            return Some(Rung::Person);
+        }
         let to_a_person = self.call.person_asked.is_some() || no_agent;
         if to_a_person && self.can_try(Rung::Destination) {
             return Some(Rung::Destination);
@@ -91,7 +95,9 @@ impl StepBuilder {
                 let early = Some(EarlyAgent { attempt, ready: false });
                 self.call.phase = Phase::Greeting(Greeting { early, ..greeting });
             }
-            Phase::Holding if self.can_try(rung) => self.begin_waiting_for(attempt),
+            Phase::Holding if self.can_try(rung) || self.awaits_person(rung) => {
+                self.begin_waiting_for(attempt)
+            }
             Phase::Offered
             | Phase::Greeting(_)
             | Phase::Holding
@@ -118,11 +124,19 @@ impl StepBuilder {
             | Rung::Transfer
             | Rung::CallbackCloned
             | Rung::CallbackFallback
-            | Rung::Destination
-            | Rung::Person => {
+            | Rung::Destination => {
                 Effect::StartHandoff { attempt: number, rung, voice: self.voice_for(rung), person: None }
             }
+            Rung::Person => {
+                let person = self.call.person_asked.clone();
+                Effect::StartHandoff { attempt: number, rung, voice: None, person }
+            }
         });
+    }
+
+    /// Whether this rung calls the person for whom the call waits, without an agent.
+    fn awaits_person(&self, rung: Rung) -> bool {
+        rung == Rung::Person && matches!(self.call.person_asked, Some(Person::Named(_)))
     }
 
     /// Begins the phase in which the call waits for the attempt's outcome only.

@@ -125,6 +125,7 @@ kinds! {
     Event::Utterance { .. } => "line_spoken",
     Event::Reported(_) => "reported",
     Event::OperatorAsked { .. } => "operator_asked",
+    Event::TransferAsked { .. } => "transfer_asked",
     Event::DeadlinePassed { .. } => "deadline_passed",
     Event::Panicked { .. } => "panicked",
     Event::Resumed { .. } => "resumed",
@@ -253,6 +254,12 @@ enum EventJson {
         #[serde(with = "fields")]
         request: Request,
         // Events of earlier versions do not say who it was.
+        #[serde(default, with = "fields", skip_serializing_if = "Option::is_none")]
+        by: Option<Operator>,
+    },
+    TransferAsked {
+        #[serde(rename = "name", with = "fields", default = "fallback", skip_serializing_if = "is_fallback")]
+        person: Person,
         #[serde(default, with = "fields", skip_serializing_if = "Option::is_none")]
         by: Option<Operator>,
     },
