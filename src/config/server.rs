@@ -65,7 +65,7 @@ variables! { Section::Server;
         default: Text("500"),
         help: "Largest number of requests from one address within a second.",
         note: "Call webhooks and the API have this limit each, and report webhooks have twice as much. precall \
-            answers further requests with 503.",
+            answers further requests with 429.",
     }
     drain_timeout_seconds: Seconds<0, 7_200> {
         default: Text("30"),

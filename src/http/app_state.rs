@@ -12,11 +12,10 @@ use tokio::sync::{Mutex, Semaphore};
 use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::settings::Settings;
+use crate::http::api::open_streams::OpenStreams;
 use crate::http::fair_share::Rates;
 use crate::http::refusals::Refusals;
 
-/// Event streams that may be open at once. Each reads the database up to ten times a second.
-const STREAMS: usize = 32;
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
 /// Limit for an answer of the engine. The engine itself answers within 2.5 s; 3CX waits 3 s.
@@ -30,7 +29,7 @@ pub(crate) struct AppState {
     pub(crate) pool: Pool,
     pub(crate) rates: Rates,
     pub(crate) refusals: Arc<Refusals>,
-    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) streams: Arc<OpenStreams>,
     pub(crate) uploads: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
@@ -44,7 +43,7 @@ impl AppState {
             settings,
             engine,
             pool,
-            streams: Arc::new(Semaphore::new(STREAMS)),
+            streams: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),
         }

@@ -117,6 +117,10 @@ codes! {
     UnsupportedCoding = "unsupported_coding", 415, "The body must not be in a content coding";
     /// No voice can be cloned from the sample.
     SampleRefused = "sample_refused", 422, "The sample cannot be used";
+    /// The source is above its rate or its connections.
+    TooManyFromSource = "too_many_from_source", 429, "Too many requests from this address";
+    /// The key has its limit of event streams open.
+    TooManyStreams = "too_many_streams", 429, "Too many event streams with this API key";
     /// A fault of precall. Its log has the details.
     Internal = "internal", 500, "precall has an internal error";
     /// `MAX_LIVE_CALLS` is reached.
@@ -137,8 +141,6 @@ codes! {
     DatabaseSlow = "database_slow", 503, "The database did not answer in time";
     /// The limit of large bodies, uploads or event streams is reached.
     TooManyAtOnce = "too_many_at_once", 503, "Too many requests of this kind at once";
-    /// The source is above its rate or its connections.
-    TooManyFromSource = "too_many_from_source", 503, "Too many requests from this address";
 }
 
 /// The outcome of a request for the metrics: a status word or the code of the problem. Stored in the extensions of the
@@ -181,12 +183,12 @@ impl Problem {
         Self { candidates: calls.to_vec(), ..Self::new(Code::SeveralCalls, detail) }
     }
 
-    /// Seconds until a retry makes sense. Every 503 has them.
+    /// Seconds until a retry makes sense. Every 429 and 503 has them.
     #[must_use]
     pub(crate) fn retry_after(&self) -> Option<&'static str> {
         match self.code {
             Code::NotInTime | Code::TooManyFromSource => Some("1"),
-            Code::AtCapacity | Code::TooManyAtOnce | Code::DatabaseSlow => Some("2"),
+            Code::AtCapacity | Code::TooManyAtOnce | Code::TooManyStreams | Code::DatabaseSlow => Some("2"),
             Code::CannotKeep
             | Code::SamplesUnreachable
             | Code::DatabaseUnreachable

@@ -9,10 +9,12 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix_web::dev::Extensions;
 use actix_web::rt::net::TcpStream;
-use governor::clock::DefaultClock;
+use governor::clock::{Clock as _, DefaultClock};
+use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
@@ -65,36 +67,63 @@ pub(super) fn source_of(address: IpAddr) -> IpAddr {
     }
 }
 
-type Keyed = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
+type Keyed = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock, StateInformationMiddleware>;
 
 /// Requests per second, by source and lane.
 pub(crate) struct Rates {
-    calls: Keyed,
-    reports: Keyed,
-    api: Keyed,
+    calls: Rate,
+    reports: Rate,
+    api: Rate,
+}
+
+struct Rate {
+    per_second: NonZeroU32,
+    limiter: Keyed,
+}
+
+impl Rate {
+    fn of(per_second: NonZeroU32) -> Self {
+        let limiter = RateLimiter::hashmap(Quota::per_second(per_second)).with_middleware();
+        Self { per_second, limiter }
+    }
+}
+
+/// What a source may ask after this request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Allowance {
+    /// Its rate.
+    pub(super) per_second: u32,
+    /// Requests that would be admitted now.
+    pub(super) left: u32,
+    /// How long to wait before the next request; none if this one is admitted.
+    pub(super) wait: Option<Duration>,
 }
 
 impl Rates {
     /// `per_second` for calls and for the API, twice that for reports. The same number may come at once.
     pub(crate) fn new(per_second: NonZeroU32) -> Self {
-        let of = |quota| RateLimiter::hashmap(Quota::per_second(quota));
         Self {
-            calls: of(per_second),
-            reports: of(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(REPORTS_MORE - 1))),
-            api: of(per_second),
+            calls: Rate::of(per_second),
+            reports: Rate::of(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(REPORTS_MORE - 1))),
+            api: Rate::of(per_second),
         }
     }
 
-    pub(super) fn admits(&self, lane: Lane, source: IpAddr) -> bool {
-        let rates = match lane {
+    /// Counts a request.
+    pub(super) fn ask(&self, lane: Lane, source: IpAddr) -> Allowance {
+        let Rate { per_second, limiter } = match lane {
             Lane::Calls => &self.calls,
             Lane::Reports => &self.reports,
             Lane::Api => &self.api,
         };
-        if rates.len() > REMEMBERED_MAX {
-            rates.retain_recent();
+        if limiter.len() > REMEMBERED_MAX {
+            limiter.retain_recent();
         }
-        rates.check_key(&source).is_ok()
+        let (left, wait) = match limiter.check_key(&source) {
+            Ok(admitted) => (admitted.remaining_burst_capacity(), None),
+            Err(refused) => (0, Some(refused.wait_time_from(limiter.clock().now()))),
+        };
+        Allowance { per_second: per_second.get(), left, wait }
     }
 }
 

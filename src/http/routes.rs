@@ -14,7 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
+    audit, callers, calls, events, live, operate, query_check, samples, speakers, statistics, voices,
+    webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -25,7 +26,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
     config
         .app_data(
             QueryConfig::default()
-                .error_handler(|error, _| Problem::new(Code::BadQuery, error.to_string()).into()),
+                .error_handler(|_, _| Problem::new(Code::BadQuery, "the query cannot be read").into()),
         )
         .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
         .service(readable("/", board::page))
@@ -88,6 +89,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/events").route(get().to(events::events)))
                 .service(readable("/openapi.json", openapi::document))
                 .default_service(route().to(not_found))
+                .wrap(from_fn(query_check::checked))
                 .wrap(from_fn(audit_trail::audited))
                 .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))

@@ -54,7 +54,7 @@ impl<N: Needs> FromRequest for Allowed<N> {
     }
 }
 
-fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
+pub(super) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
     let app = AppState::of(request)?;
     let keys = &app.settings.api_keys;
     if keys.is_empty() {

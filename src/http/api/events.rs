@@ -1,9 +1,9 @@
 //! `GET /api/v1/events`: all events as Server-Sent Events. The id of an event is its position in the logs: a client
-//! that reconnects with `Last-Event-ID` misses no event and gets none twice.
+//! that reconnects with `Last-Event-ID` misses no event and gets none twice. If that cannot be promised, it gets
+//! `reset`.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -14,14 +14,16 @@ use precall_store::reads::events;
 use precall_store::reads::events::EventRow;
 use serde::Serialize;
 use serde_json::value::RawValue;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
+use utoipa::ToSchema;
 
 use super::auth::{Allowed, Read};
+use super::open_streams::OpenStream;
 use super::page::NoQuery;
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
-use crate::http::error::{Code, Problem};
+use crate::http::error::Problem;
 
 /// Events in one read.
 const BATCH: i64 = 200;
@@ -46,40 +48,67 @@ struct Data<'a> {
     event: &'a RawValue,
 }
 
+/// Why a client may have missed events: it reads the state anew, and goes on from the position.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ResetReason {
+    /// `Last-Event-ID` is no position of precall.
+    Unknown,
+    /// `Last-Event-ID` is above all positions: the database is another one, or was restored.
+    Future,
+    /// The events up to `Last-Event-ID` are deleted, and perhaps later ones.
+    Deleted,
+}
+
+/// Data of a `reset`.
+#[derive(Serialize)]
+struct Reset {
+    position: i64,
+    reason: ResetReason,
+}
+
+/// `Last-Event-ID` as a client sent it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    /// Go on behind this position.
+    Behind(i64),
+    /// It is no position.
+    Unknown,
+}
+
 /// Streams all events from now on, or behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", security(("bearer" = []), ("api_key" = [])),
     params(("Last-Event-ID" = Option<i64>, Header, description = "Start behind this position; without it, start now")),
     responses(
         (status = 200, body = String, content_type = "text/event-stream",
             description = "`id` is the position, `event` is `call` or `voice`, `data` is `{position, stream, id, \
-                seq, at, event}`"),
+                seq, at, event}`. `reset` with `{position, reason}`: events may have been missed, read the state anew"),
         (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
         (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
     ),
 )]
 pub(crate) async fn events(
     app: web::Data<AppState>,
-    _: Allowed<Read>,
+    reader: Allowed<Read>,
     _: web::Query<NoQuery>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let permit = Arc::clone(&app.streams)
-        .try_acquire_owned()
-        .map_err(|_| Problem::new(Code::TooManyAtOnce, "the limit of open event streams is reached"))?;
+    let open = app.streams.open(&reader.principal.name)?;
     let positions = app.engine.positions();
-    let sent = match last_event_id(&request)? {
-        Some(position) => position,
-        None => *positions.borrow(),
-    };
-    let follower = Follower {
+    let now = *positions.borrow();
+    let asked = last_event_id(&request);
+    let sent = if let Some(Asked::Behind(position)) = asked { position } else { now };
+    let mut follower = Follower {
         app: app.clone(),
         positions,
+        asked,
         sent,
         waiting: VecDeque::from([Bytes::from(format!("retry: 2000\n: from {sent}\n\n"))]),
         last_sent: Instant::now(),
         next_read: Instant::now(),
-        _permit: permit,
+        _open: open,
     };
+    follower.compare();
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         // Tells proxies not to buffer the response.
@@ -88,27 +117,28 @@ pub(crate) async fn events(
         .streaming(follower.stream()))
 }
 
-fn last_event_id(request: &HttpRequest) -> Result<Option<i64>, Problem> {
-    let Some(value) = request.headers().get("last-event-id") else { return Ok(None) };
-    let text = value.to_str().unwrap_or("unreadable").trim();
+fn last_event_id(request: &HttpRequest) -> Option<Asked> {
+    let text = request.headers().get("last-event-id")?.to_str().unwrap_or("unreadable").trim();
     if text.is_empty() {
-        return Ok(None);
+        return None;
     }
     let position = text.parse().ok().filter(|position: &i64| *position >= 0);
-    position.map(Some).ok_or_else(|| Problem::new(Code::BadCursor, "Last-Event-ID is not a position"))
+    Some(position.map_or(Asked::Unknown, Asked::Behind))
 }
 
 /// One client of the stream.
 struct Follower {
     app: web::Data<AppState>,
     positions: watch::Receiver<i64>,
+    /// What is not compared with the database's positions yet.
+    asked: Option<Asked>,
     /// Events up to this position were sent or are in `waiting`.
     sent: i64,
     waiting: VecDeque<Bytes>,
     last_sent: Instant,
     /// Earliest time of the next read.
     next_read: Instant,
-    _permit: OwnedSemaphorePermit,
+    _open: OpenStream,
 }
 
 impl Follower {
@@ -129,7 +159,11 @@ impl Follower {
             if self.app.engine.health().draining {
                 return None;
             }
+            self.compare();
             let up_to = *self.positions.borrow_and_update();
+            if !self.waiting.is_empty() {
+                continue;
+            }
             if up_to > self.sent {
                 self.fetch(up_to).await;
             } else if let Ok(Err(_)) = timeout(SHUTDOWN_CHECK, self.positions.changed()).await {
@@ -142,8 +176,47 @@ impl Follower {
         }
     }
 
+    /// Compares what the client asked for with the positions of the database, once they are known: not before the
+    /// database was reached.
+    fn compare(&mut self) {
+        let Some(asked) = self.asked.filter(|_| self.app.engine.health().database_reached) else { return };
+        let now = *self.positions.borrow();
+        match asked {
+            Asked::Behind(position) if position <= now => return,
+            Asked::Behind(_) => self.reset(now, ResetReason::Future),
+            Asked::Unknown => self.reset(now, ResetReason::Unknown),
+        }
+        self.asked = None;
+    }
+
+    fn reset(&mut self, position: i64, reason: ResetReason) {
+        self.sent = position;
+        let data = serde_json::to_string(&Reset { position, reason }).unwrap_or_default();
+        self.waiting.push_back(Bytes::from(format!("id: {position}\nevent: reset\ndata: {data}\n\n")));
+    }
+
+    /// Whether the first read behind the client's position may go on.
+    async fn nothing_is_deleted(&mut self) -> bool {
+        if self.asked.is_none() || self.sent == 0 {
+            self.asked = None;
+            return true;
+        }
+        let Ok(is_there) = read(&self.app, events::is_there_up_to(&self.app.pool, self.sent)).await else {
+            self.next_read = Instant::now() + PAUSE_AFTER_FAILURE;
+            return false;
+        };
+        self.asked = None;
+        if !is_there {
+            self.reset(self.sent, ResetReason::Deleted);
+        }
+        is_there
+    }
+
     async fn fetch(&mut self, up_to: i64) {
         sleep_until(self.next_read).await;
+        if !self.nothing_is_deleted().await {
+            return;
+        }
         let pool = &self.app.pool;
         let reading = events::after(pool, self.sent, up_to, BATCH);
         let Ok(rows) = read(&self.app, reading).await else {

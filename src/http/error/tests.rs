@@ -19,10 +19,10 @@ fn names_are_unique_and_statuses_are_errors() {
 }
 
 #[test]
-fn only_a_503_has_retry_after() {
+fn only_429_and_503_have_retry_after() {
     for code in Code::ALL {
         let says = Problem::of(*code).error_response().headers().contains_key("retry-after");
-        assert_eq!(says, code.status() == 503, "{code:?}");
+        assert_eq!(says, matches!(code.status(), 429 | 503), "{code:?}");
     }
 }
 

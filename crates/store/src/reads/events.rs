@@ -67,6 +67,18 @@ pub async fn of_call(
     rows.iter().map(EventRow::read).collect()
 }
 
+const IS_THERE: &str = "select exists (select from call_events where position <= $1)
+    or exists (select from voice_events where position <= $1)";
+
+/// Whether an event with this position, or with an earlier one, is still there.
+///
+/// # Errors
+/// When the query fails.
+pub async fn is_there_up_to(pool: &Pool, position: i64) -> Result<bool, StoreError> {
+    let rows = read(pool, IS_THERE, &[&position]).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.try_get(0)?))
+}
+
 // Each branch has its own limit, so that both scan their index on position and stop early.
 pub(crate) const AFTER: &str = "select * from (
         (select true as is_call, position, call as owner, seq, at, event, pii ->> 'detail' as detail
