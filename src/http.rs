@@ -17,6 +17,7 @@ mod fair_share;
 mod openapi;
 mod outcome_metrics;
 mod refusals;
+mod request_id;
 mod response;
 mod routes;
 mod settings;
@@ -131,6 +132,7 @@ fn start(
             .wrap(routes::method_problems())
             .wrap(routes::headers())
             .wrap(from_fn(unsupported::upgrade_offer))
+            .wrap(from_fn(request_id::identified))
     });
     let server = server
         .workers(workers.max(1))

@@ -10,6 +10,7 @@ mod file;
 mod libraries;
 mod panics;
 mod queues;
+pub(crate) mod request_id;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ use drain::{Bounded, CatchPanics, Echo, JsonLines, Stamp};
 use file::RotatingFile;
 use libraries::Libraries;
 use queues::{Queues, SharedWriter};
+use request_id::WithRequestId;
 
 /// Capacity of the queue for lines of calls, in lines: about one second of a very busy installation.
 const CHANNEL_LINES: usize = 16_384;
@@ -132,7 +134,7 @@ where
         calls: Bounded::new(stamp(calls), "calls"),
         requests: Bounded::new(stamp(requests), "requests"),
     };
-    let drain = Libraries::new(LevelFilter::new(queues, level).ignore_res());
+    let drain = Libraries::new(LevelFilter::new(WithRequestId(queues), level).ignore_res());
     (Logger::root(drain, o!()), [calls_guard, requests_guard])
 }
 

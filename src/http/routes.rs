@@ -19,7 +19,7 @@ use crate::http::api::{
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
-use crate::http::{audit_trail, openapi, outcome_metrics, shed, unsupported};
+use crate::http::{audit_trail, openapi, outcome_metrics, request_id, shed, unsupported};
 
 /// Declares every path.
 pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
@@ -135,8 +135,9 @@ fn cors(origins: &CorsOrigins) -> Cors {
             header::CONTENT_TYPE,
             header::HeaderName::from_static("x-api-key"),
             header::HeaderName::from_static("last-event-id"),
+            request_id::NAME,
         ])
-        .expose_headers([header::RETRY_AFTER])
+        .expose_headers([header::RETRY_AFTER, request_id::NAME, shed::RATE_LIMIT, shed::RATE_LIMIT_POLICY])
         .max_age(600);
     match origins {
         CorsOrigins::None => cors,

@@ -11,8 +11,8 @@ use super::client_address;
 use super::error::{Code, Problem};
 use super::fair_share::{Allowance, Connection, Lane, source_of};
 
-const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
-const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+pub(super) const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+pub(super) const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// Refuses a request above the limits of its source, before its body is read. Answers of the API say what is left.
 pub(crate) async fn shed<B: MessageBody + 'static>(

@@ -56,6 +56,21 @@ fn json(log: &Log) -> (Logging, Captured) {
 }
 
 #[test]
+fn the_lines_of_a_task_that_answers_a_request_have_its_id() {
+    let (logging, captured) = json(&log(None));
+    let answering = async {
+        info!(logging.logger(), "answering"; "call" => "0198-1");
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(super::request_id::within("r-1".to_owned(), answering));
+    info!(logging.logger(), "other work");
+    drop(logging);
+    let lines = captured.lines();
+    assert_eq!((&lines[0]["request_id"], &lines[0]["call"]), (&"r-1".into(), &"0198-1".into()));
+    assert_eq!(lines[1].get("request_id"), None);
+}
+
+#[test]
 fn a_line_is_one_object_with_its_time_level_message_and_fields() {
     let (logging, captured) = json(&log(None));
     let call = logging.logger().new(o!("call" => "0198-1"));

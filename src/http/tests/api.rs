@@ -307,3 +307,18 @@ async fn listed_origins_may_use_the_api() {
     let answer = preflight(&server, "https://desk.example").await;
     assert!(!answer.headers.contains_key("access-control-allow-origin"), "{answer:?}");
 }
+
+#[actix_web::test]
+async fn every_answer_has_the_id_of_its_request() {
+    let server = run();
+    for path in ["/health", "/api/v1/live", "/nowhere", "/webhook/3cx"] {
+        let answer = get(server.address, path, &[]).await;
+        assert!(uuid::Uuid::try_parse(&answer.headers["x-request-id"]).is_ok(), "{path}: {answer:?}");
+        let answer = get(server.address, path, &[("x-request-id", "desk:7.a_b-c")]).await;
+        assert_eq!(answer.headers["x-request-id"], "desk:7.a_b-c", "{path}");
+    }
+    for given in ["", "a b", "a\"b", &"x".repeat(65)] {
+        let answer = get(server.address, "/health", &[("x-request-id", given)]).await;
+        assert!(uuid::Uuid::try_parse(&answer.headers["x-request-id"]).is_ok(), "{given}");
+    }
+}
