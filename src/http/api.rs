@@ -7,6 +7,7 @@ pub(super) mod caller_id;
 pub(super) mod callers;
 pub(super) mod calls;
 pub(super) mod erasure;
+mod etag;
 pub(super) mod events;
 pub(super) mod fields;
 pub(super) mod json_body;

@@ -111,6 +111,8 @@ codes! {
     NotPossible = "not_possible", 409, "The call cannot do that now";
     /// Several calls have this id.
     SeveralCalls = "several_calls", 409, "Several calls have this id";
+    /// `If-Match` or `If-None-Match` does not hold.
+    ChangedMeanwhile = "changed_meanwhile", 412, "It is not as the client expects: read it again";
     /// The body is above its limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The body is compressed, or in another content coding.

@@ -135,9 +135,17 @@ fn cors(origins: &CorsOrigins) -> Cors {
             header::CONTENT_TYPE,
             header::HeaderName::from_static("x-api-key"),
             header::HeaderName::from_static("last-event-id"),
+            header::IF_MATCH,
+            header::IF_NONE_MATCH,
             request_id::NAME,
         ])
-        .expose_headers([header::RETRY_AFTER, request_id::NAME, shed::RATE_LIMIT, shed::RATE_LIMIT_POLICY])
+        .expose_headers([
+            header::RETRY_AFTER,
+            header::ETAG,
+            request_id::NAME,
+            shed::RATE_LIMIT,
+            shed::RATE_LIMIT_POLICY,
+        ])
         .max_age(600);
     match origins {
         CorsOrigins::None => cors,

@@ -380,3 +380,44 @@ async fn a_store_that_does_not_answer_keeps_no_request_waiting() {
     assert!(begun.elapsed() < std::time::Duration::from_secs(10), "{:?}", begun.elapsed());
     world.stop().await;
 }
+
+/// A PUT with these headers: its status, its tag and its answer.
+async fn put_if(world: &World, caller: &str, name: &str, headers: &[(&str, &str)]) -> (u16, String, Value) {
+    let mut request = world.http.put(format!("{}{}", world.app.url(), path_of(caller))).bearer_auth(KEY);
+    for (header, value) in headers {
+        request = request.insert_header((*header, *value));
+    }
+    let body = json!({ "voice_sample_url": "1.wav", "voice_name": name });
+    let mut answer = request.send_json(&body).await.unwrap();
+    let tag = answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
+    let bytes = answer.body().await.unwrap();
+    (answer.status().as_u16(), tag.unwrap_or_default(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+#[actix::test]
+async fn of_two_administrators_who_change_a_caller_the_second_is_told() {
+    let world = World::with(with_keys()).await;
+    write_sample(&world.sample(1), 1);
+    let number = caller(1);
+    let (status, first, _) = put_if(&world, &number, "Anna", &[("if-none-match", "*")]).await;
+    assert_eq!(status, 201);
+    let url = format!("{}{}", world.app.url(), path_of(&number));
+    let read = world.http.get(&url).bearer_auth(KEY).send().await.unwrap();
+    assert_eq!(read.headers().get("etag").unwrap().to_str().unwrap(), first, "both show the same");
+
+    let (status, second, _) = put_if(&world, &number, "Berta", &[("if-match", &first)]).await;
+    assert!(status == 200 && second != first);
+    for headers in [[("if-match", first.as_str())], [("if-none-match", "*")]] {
+        let (status, _, answer) = put_if(&world, &number, "Clara", &headers).await;
+        assert_eq!((status, &answer["code"]), (412, &json!("changed_meanwhile")), "{headers:?}");
+    }
+    let (_, shown) = order_with(&world, KEY, "GET", &path_of(&number), None).await;
+    assert_eq!(shown["voice_name"], "Berta");
+    assert_eq!(put_if(&world, &number, "Clara", &[("if-match", &second)]).await.0, 200);
+    assert_eq!(
+        put_if(&world, &caller(2), "Dora", &[("if-match", "*")]).await.0,
+        412,
+        "nobody has this number"
+    );
+    world.stop().await;
+}

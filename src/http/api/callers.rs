@@ -19,6 +19,7 @@ use uuid::Uuid;
 use super::auth::{Admin, Allowed, Read};
 use super::caller_id::{caller, prefix};
 use super::erasure::{self, ErasureAnswer};
+use super::etag::{self, Precondition};
 use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
 use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, limit};
@@ -142,7 +143,7 @@ pub(crate) async fn one(
     _: web::Query<NoQuery>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    response::json(&found(&app, &caller(&app, &caller_id)?).await?)
+    etag::tagged(StatusCode::OK, &found(&app, &caller(&app, &caller_id)?).await?)
 }
 
 /// Who may hear a voice.
@@ -218,7 +219,11 @@ pub(crate) struct CallerOrder {
 /// Creates or changes the mapping of a caller to a sample.
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}", tag = "callers",
-    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
+    params(
+        ("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension"),
+        ("If-Match" = Option<String>, Header, description = "ETag of the caller as the client has seen it"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`: the caller must be new"),
+    ),
     request_body = CallerOrder,
     security(("bearer" = []), ("api_key" = [])),
     responses(
@@ -232,6 +237,7 @@ pub(crate) async fn put(
     app: web::Data<AppState>,
     admin: Allowed<Admin>,
     caller_id: web::Path<String>,
+    precondition: Precondition,
     order: JsonBody<CallerOrder>,
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&app, &caller_id)?;
@@ -256,14 +262,19 @@ pub(crate) async fn put(
         },
     };
     let (by, pool) = (&admin.principal.name, &app.pool);
-    let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, by, wall())).await? {
+    let may = |now: Option<&CallerRow>| {
+        let tag = now.and_then(|row| etag::of(&CallerItem::from(row.clone())).ok());
+        precondition.holds(tag.as_deref())
+    };
+    let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, &may, by, wall())).await? {
         Put::Created => StatusCode::CREATED,
         Put::Changed => StatusCode::OK,
+        Put::NotAsExpected => return Err(Problem::of(Code::ChangedMeanwhile)),
         Put::NoSpeaker => return Err(Problem::of(Code::SpeakerNotFound)),
     };
     app.engine.look_at_voices();
     info!(app.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
-    Ok(recorded(response::json_with(status, &found(&app, &caller).await?)?))
+    Ok(recorded(etag::tagged(status, &found(&app, &caller).await?)?))
 }
 
 /// Looks at the sample, [`LOOK_WITHIN`] at most. A sample that cannot be reached in time is not refused: the clone

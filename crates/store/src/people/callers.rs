@@ -20,10 +20,16 @@ const LIST: &str = "
     where account_id = $1 and deleted_at is null and caller_id ~>~ $2 and caller_id ~>=~ $3 and caller_id ~<~ $4
     order by caller_id using ~<~ limit $5";
 
-const FIND: &str = "
-    select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
-        created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url
-    from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
+macro_rules! find {
+    () => {
+        "select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
+            created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url
+        from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null"
+    };
+}
+
+const FIND: &str = find!();
+const FIND_AND_LOCK: &str = concat!(find!(), " for update");
 
 const MAPPING: &str =
     "select id from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
@@ -34,10 +40,6 @@ const LOCK: &str = "select pg_advisory_xact_lock(hashtextextended('caller ' || $
 // The lock holds until the mapping is written, so that no caller is mapped to a speaker whom an erasure just removed.
 const SPEAKER: &str =
     "select id from speakers where account_id = $1 and id = $2 and erased_at is null for share";
-
-const OLD_SAMPLE: &str = "
-    select voice_sample_url from caller_voice_mapping
-    where account_id = $1 and caller_id = $2 and deleted_at is null for update";
 
 // $9: whether the PIN stays unchanged. A new PIN starts without failed tries. $11: whether the sample was looked at.
 const PUT: &str = "
@@ -63,7 +65,7 @@ const DELETE: &str = "
     where account_id = $1 and caller_id = $2 and deleted_at is null returning id";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[LIST, FIND, MAPPING, LOCK, SPEAKER, OLD_SAMPLE, PUT, DELETE];
+pub const STATEMENTS: &[&str] = &[LIST, FIND, MAPPING, LOCK, SPEAKER, FIND_AND_LOCK, PUT, DELETE];
 
 /// Sorts after every character of a number.
 const ABOVE: &str = "~";
@@ -200,10 +202,12 @@ pub enum Put {
     Changed,
     /// There is no such speaker. Nothing was written.
     NoSpeaker,
+    /// The caller is not as it should be for this change. Nothing was written.
+    NotAsExpected,
 }
 
-/// Creates or changes the mapping of a caller. Schedules the deletion of a replaced upload, unless another mapping
-/// names it.
+/// Creates or changes the mapping of a caller, if `may` agrees to what is there. Schedules the deletion of a replaced
+/// upload, unless another mapping names it.
 ///
 /// # Errors
 /// When the query fails.
@@ -212,6 +216,7 @@ pub async fn put(
     account: &str,
     caller: &str,
     new: &NewCaller,
+    may: &dyn Fn(Option<&CallerRow>) -> bool,
     by: &str,
     now: At,
 ) -> Result<Put, StoreError> {
@@ -220,8 +225,12 @@ pub async fn put(
         let transaction = client.transaction().await?;
         transaction.batch_execute(LONGEST).await?;
         transaction.execute(LOCK, &[&account, &caller]).await?;
-        let old = transaction.query_opt(OLD_SAMPLE, &[&account, &caller]).await?;
-        let old: Option<String> = old.map(|row| row.try_get(0)).transpose()?;
+        let old = transaction.query_opt(FIND_AND_LOCK, &[&account, &caller]).await?;
+        let old = old.as_ref().map(row).transpose()?;
+        if !may(old.as_ref()) {
+            return Ok(Put::NotAsExpected);
+        }
+        let old = old.map(|old| old.voice_sample_url);
         // Lock the mapping before the speaker: an erasure uses the same order.
         if let Some(speaker) = new.speaker
             && transaction.query_opt(SPEAKER, &[&account, &speaker]).await?.is_none()
