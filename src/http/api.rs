@@ -10,6 +10,7 @@ pub(super) mod erasure;
 mod etag;
 pub(super) mod events;
 pub(super) mod fields;
+pub(super) mod idempotency;
 pub(super) mod json_body;
 pub(super) mod live;
 pub(super) mod open_streams;

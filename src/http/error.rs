@@ -113,6 +113,10 @@ codes! {
     SeveralCalls = "several_calls", 409, "Several calls have this id";
     /// `If-Match` or `If-None-Match` does not hold.
     ChangedMeanwhile = "changed_meanwhile", 412, "It is not as the client expects: read it again";
+    /// The same request with the same `Idempotency-Key` is being carried out.
+    RequestRunning = "request_running", 409, "This request is being carried out";
+    /// The `Idempotency-Key` was used for another request.
+    KeyOfAnother = "key_of_another", 422, "The Idempotency-Key was used for another request";
     /// The body is above its limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The body is compressed, or in another content coding.

@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, callers, calls, events, live, operate, query_check, samples, speakers, statistics, voices,
-    webhooks,
+    audit, callers, calls, events, idempotency, live, operate, query_check, samples, speakers, statistics,
+    voices, webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -91,6 +91,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .default_service(route().to(not_found))
                 .wrap(from_fn(query_check::checked))
                 .wrap(from_fn(audit_trail::audited))
+                .wrap(from_fn(idempotency::once))
                 .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::api))
@@ -135,6 +136,7 @@ fn cors(origins: &CorsOrigins) -> Cors {
             header::CONTENT_TYPE,
             header::HeaderName::from_static("x-api-key"),
             header::HeaderName::from_static("last-event-id"),
+            idempotency::NAME,
             header::IF_MATCH,
             header::IF_NONE_MATCH,
             request_id::NAME,

@@ -11,6 +11,17 @@ pub(crate) async fn within<F: Future>(id: String, answering: F) -> F::Output {
     REQUEST_ID.scope(id, answering).await
 }
 
+/// `work` in a task of its own, with the id of the request for which it is done.
+pub(crate) fn also_in_task<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let id = REQUEST_ID.try_with(Clone::clone).ok();
+    async move {
+        match id {
+            Some(id) => within(id, work).await,
+            None => work.await,
+        }
+    }
+}
+
 /// Adds `request_id` to the records of a task that answers a request. It must come before the queue: another thread
 /// knows nothing of the task.
 pub(super) struct WithRequestId<D>(pub(super) D);

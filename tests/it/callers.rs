@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::support::{KEY, Plan, World, caller, consent, until, write_sample};
 
 const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
-const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
+pub const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
 
 pub fn with_keys() -> Plan {
     let entry = |name, scope, key| ApiKeys::entry(name, scope, key).unwrap();

@@ -23,6 +23,7 @@ mod dial_guard;
 mod dials;
 mod erasure;
 mod health_outcomes;
+mod idempotency;
 mod inbox;
 mod isolation;
 mod left_behind;

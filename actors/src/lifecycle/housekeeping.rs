@@ -12,6 +12,7 @@ use precall_store::connect::within;
 use precall_store::error::StoreError;
 use precall_store::growth::partitions::days;
 use precall_store::growth::{partitions, retention};
+use precall_store::idempotency;
 use slog::{info, warn};
 
 use crate::call::services::CallServices;
@@ -28,6 +29,8 @@ const ROUND_WITHIN: Duration = Duration::from_secs(900);
 const AGENT_WITHIN: Duration = Duration::from_secs(10);
 /// Days that webhooks are kept, by default.
 const WEBHOOKS_KEPT_DAYS: u64 = 7;
+/// Days that the answers of requests with an `Idempotency-Key` are kept.
+const IDEMPOTENCY_KEPT_DAYS: u64 = 1;
 /// Days that quarantined webhooks are kept at least.
 const QUARANTINED_KEPT_DAYS: u64 = 30;
 
@@ -103,6 +106,7 @@ async fn round(services: &CallServices, retention: &Retention) -> Result<(), Sto
             Err(error) => warn!(services.log, "could not delete expired recordings"; "error" => %error),
         }
     }
+    idempotency::drop_expired(&services.pool, ago(now, IDEMPOTENCY_KEPT_DAYS)).await?;
     if !gone.is_empty() {
         info!(services.log, "expired partitions deleted"; "pieces" => gone.join(" "));
     }

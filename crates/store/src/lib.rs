@@ -7,6 +7,7 @@ pub mod readiness;
 pub mod schema;
 
 pub mod events;
+pub mod idempotency;
 pub mod lines;
 pub mod people;
 pub mod reads;

@@ -74,7 +74,7 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
     }
 }
 
-async fn whole(request: HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
+pub(super) async fn whole(request: HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
     if let Err(problem) = fits(&request, BODY_MAX) {
         drain(&request, &mut payload).await;
         return Err(problem);

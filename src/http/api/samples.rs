@@ -25,6 +25,7 @@ use crate::http::audit_trail::changed;
 use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
 use crate::http::response;
+use crate::logging::request_id;
 
 /// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
@@ -87,7 +88,8 @@ pub(crate) async fn upload(
     let content = body.unwrap_or_else(|_| Err(Problem::of(Code::BodyTimeout)))?;
     // In a task, so that it ends even if the client leaves: otherwise a stored sample could stay without a mapping.
     let (here, number) = (app.clone(), caller.clone());
-    let keeping = actix_web::rt::spawn(async move { keep(&here, &number, content).await });
+    let keeping =
+        actix_web::rt::spawn(request_id::also_in_task(async move { keep(&here, &number, content).await }));
     let stored = keeping.await.map_err(|_| Problem::of(Code::Internal))??;
     let duration_ms = u64::try_from(stored.duration.as_millis()).unwrap_or(u64::MAX);
     info!(app.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
