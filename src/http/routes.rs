@@ -28,7 +28,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
             QueryConfig::default()
                 .error_handler(|_, _| Problem::new(Code::BadQuery, "the query cannot be read").into()),
         )
-        .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::CallNotFound).into()))
+        .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::NotFound).into()))
         .service(readable("/", board::page))
         .service(readable("/board.js", board::script))
         .service(readable("/board.css", board::style))

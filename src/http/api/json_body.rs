@@ -102,18 +102,56 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
         return Err(Problem::new(Code::BadField, "the body is not a JSON object"));
     }
-    serde_json::from_slice(json).map_err(|error| unreadable(&error))
+    let mut json = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut json)
+        .map_err(|error| unreadable(&error.path().to_string(), error.inner()))?;
+    json.end().map_err(|_| Problem::of(Code::BadJson))?;
+    Ok(value)
 }
 
-/// A problem never repeats a value, because it may be personal.
-fn unreadable(error: &serde_json::Error) -> Problem {
+/// What to change, in our words. A problem never repeats a value, because it may be personal.
+fn unreadable(path: &str, error: &serde_json::Error) -> Problem {
     if !error.is_data() {
         return Problem::of(Code::BadJson);
     }
-    // Only these two messages of the library contain no values.
     let text = error.to_string();
-    let names = ["missing field", "unknown field"].iter().any(|start| text.starts_with(start));
-    Problem::new(Code::BadField, if names { text } else { "a field has a wrong value".to_owned() })
+    let quoted = |start: &str| text.strip_prefix(start)?.split('`').next().map(ToOwned::to_owned);
+    let words = if let Some(name) = quoted("missing field `") {
+        format!("`{name}` is missing")
+    } else if text.starts_with("unknown field `") {
+        // Behind the unknown name, each known one is quoted.
+        let known: Vec<String> = text.split('`').skip(3).step_by(2).map(|name| format!("`{name}`")).collect();
+        if known.is_empty() {
+            "the body takes no fields".to_owned()
+        } else {
+            format!("the body has a field that is not known: it takes {}", known.join(", "))
+        }
+    } else if matches!(path, "" | ".") {
+        "the body is not a JSON object".to_owned()
+    } else {
+        format!("`{path}` must be {}", expected(&text))
+    };
+    Problem::new(Code::BadField, words)
+}
+
+fn expected(text: &str) -> &'static str {
+    let Some((_, expected)) = text.rsplit_once("expected ") else {
+        return "another value: see the documentation";
+    };
+    let is = |names: &[&str]| names.iter().any(|name| expected.starts_with(name));
+    if is(&["a string"]) {
+        "a text"
+    } else if is(&["a boolean"]) {
+        "true or false"
+    } else if is(&["u8", "u16", "u32", "u64", "usize", "i16", "i32", "i64"]) {
+        "a whole number"
+    } else if is(&["a sequence"]) {
+        "a list"
+    } else if is(&["a map", "struct"]) {
+        "an object"
+    } else {
+        "another value: see the documentation"
+    }
 }
 
 #[cfg(test)]

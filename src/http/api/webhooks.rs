@@ -137,9 +137,10 @@ pub(crate) struct Replayed {
 pub(crate) async fn replay(
     app: web::Data<AppState>,
     operator: Allowed<Operate>,
-    id: web::Path<Uuid>,
+    id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let (id, pool) = (*id, &app.pool);
+    let id = Uuid::try_parse(&id).map_err(|_| Problem::of(Code::WebhookNotFound))?;
+    let pool = &app.pool;
     let found = read(&app, async {
         let client = pool.get().await?;
         webhooks::to_replay(&**client, id).await

@@ -28,6 +28,36 @@ fn what_cannot_be_read_is_refused() {
 }
 
 #[test]
+fn problems_say_in_plain_words_what_to_change() {
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code, reason = "only the errors count")]
+    struct Voice {
+        name: String,
+        limit: Option<u16>,
+        is_new: Option<bool>,
+        tags: Option<Vec<String>>,
+    }
+    for (body, words) in [
+        ("{}", "`name` is missing"),
+        (
+            r#"{"nmae":1}"#,
+            "the body has a field that is not known: it takes `name`, `limit`, `is_new`, `tags`",
+        ),
+        (r#"{"name":5}"#, "`name` must be a text"),
+        (r#"{"name":"a","limit":"5"}"#, "`limit` must be a whole number"),
+        (r#"{"name":"a","limit":-1}"#, "`limit` must be a whole number"),
+        (r#"{"name":"a","is_new":1}"#, "`is_new` must be true or false"),
+        (r#"{"name":"a","tags":{}}"#, "`tags` must be a list"),
+        (r#"{"name":"a","tags":["b",7]}"#, "`tags[1]` must be a text"),
+        ("7", "the body is not a JSON object"),
+        ("{\"name\":\"a\"} x", "The body is not valid JSON"),
+    ] {
+        assert_eq!(parse::<Voice>(body.as_bytes()).unwrap_err().detail, words, "{body}");
+    }
+}
+
+#[test]
 fn problems_do_not_repeat_values() {
     let problem = parse::<u8>(b"\"+4930123456\"").unwrap_err();
     assert_eq!(problem.code, Code::BadField);
