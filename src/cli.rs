@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 success, 1 failed or found something wrong, 2 wrong configuration or usage.
 
 mod act;
+mod bypass;
 mod caller_rows;
 mod callers;
 mod calls;
@@ -118,6 +119,11 @@ enum Command {
     Fallback(act::Arguments),
     /// Clone the voice of a call's caller once more, for this call or the next one.
     RetryClone(act::Arguments),
+    /// Send new calls to FALLBACK_DESTINATION, or take them again.
+    Bypass {
+        #[command(subcommand)]
+        command: bypass::Command,
+    },
     /// Import or export callers (CSV).
     Callers {
         #[command(subcommand)]
@@ -170,6 +176,7 @@ pub fn run() -> ExitCode {
         Command::Transfer(arguments) => in_system(act::transfer(arguments)),
         Command::Fallback(arguments) => in_system(act::fallback(arguments)),
         Command::RetryClone(arguments) => in_system(act::retry_clone(arguments)),
+        Command::Bypass { command } => in_system(bypass::run(command)),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Keys { command } => keys::run(&command),

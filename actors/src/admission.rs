@@ -1,5 +1,6 @@
 //! Admission: matches each event to its call, and decides whether a new call is accepted.
 
+pub(crate) mod bypass_keeper;
 pub mod call_registry;
 pub mod call_supervisor;
 pub(crate) mod caller_proof;

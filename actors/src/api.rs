@@ -5,7 +5,8 @@ mod initiation;
 mod recent_webhooks;
 
 pub use crate::admission::contract::{
-    Busy, IncomingCall, OperatorOrder, Ordered, Outcome, PbxNotice, PbxNoticeKind, ReportOutcome, Taken,
+    Busy, IncomingCall, NotBypassed, OperatorOrder, Ordered, Outcome, PbxNotice, PbxNoticeKind,
+    ReportOutcome, Taken,
 };
 pub use crate::call::live_board::LiveCall;
 pub use crate::durability::spool_state::SpoolHealth;

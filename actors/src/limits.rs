@@ -2,5 +2,6 @@
 
 pub mod agent_seats;
 pub mod budgets;
+pub mod bypass;
 pub mod dial_guard;
 pub mod provider_capacity;

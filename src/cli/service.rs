@@ -54,6 +54,11 @@ impl Service {
         self.exchange(path, |client, url, key| client.post(url).bearer_auth(key).send_json(body)).await
     }
 
+    /// Puts to a path below `/api/v1`.
+    pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Exit> {
+        self.exchange(path, |client, url, key| client.put(url).bearer_auth(key).send_json(body)).await
+    }
+
     /// The first items of a list, page by page. `query` may be empty.
     pub(super) async fn list(&self, path: &str, query: &str, most: usize) -> Result<Vec<Value>, Exit> {
         let (mut items, mut cursor) = (Vec::new(), String::new());

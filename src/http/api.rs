@@ -2,6 +2,7 @@
 
 pub(super) mod audit;
 pub(super) mod auth;
+pub(super) mod bypass;
 mod call_id;
 pub(super) mod caller_id;
 pub(super) mod callers;

@@ -9,13 +9,14 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
-    LiveCall, NotErased, NotReconciled, OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome,
-    SharedOutcomes, Taken,
+    LiveCall, NotBypassed, NotErased, NotReconciled, OperatorOrder, Ordered, PbxNotice, Reconciled,
+    ReportOutcome, SharedOutcomes, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{CallId, Operator};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_store::bypass::BypassRow;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -63,6 +64,10 @@ pub(crate) trait Engine: Send + Sync + 'static {
         order: OperatorOrder,
         by: Operator,
     ) -> LocalBoxFuture<'_, Result<Ordered, Busy>>;
+    /// Sends the new calls of a line away, or takes them again.
+    fn set_bypass(&self, word: BypassRow) -> LocalBoxFuture<'_, Result<BypassRow, NotBypassed>>;
+    /// The bypasses in force.
+    fn bypasses(&self) -> Vec<BypassRow>;
     /// The live calls.
     fn live(&self) -> Vec<LiveCall>;
     /// The health of the engine.
@@ -143,6 +148,14 @@ impl Engine for EngineHandle {
         by: Operator,
     ) -> LocalBoxFuture<'_, Result<Ordered, Busy>> {
         self.order(call, order, by).boxed_local()
+    }
+
+    fn set_bypass(&self, word: BypassRow) -> LocalBoxFuture<'_, Result<BypassRow, NotBypassed>> {
+        self.set_bypass(word).boxed_local()
+    }
+
+    fn bypasses(&self) -> Vec<BypassRow> {
+        self.bypasses()
     }
 
     fn live(&self) -> Vec<LiveCall> {

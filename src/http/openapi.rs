@@ -7,7 +7,7 @@ use utoipa::{Modify, OpenApi};
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
+    audit, bypass, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
 };
 use super::error::{Code, Problem};
 use super::ops::{health, metrics_page};
@@ -22,7 +22,7 @@ use super::webhooks::{postcall, threecx};
     paths(
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, operate::transfer,
         operate::fallback, operate::retry_clone, live::live,
-        statistics::statistics, operate::forget_voice, events::events, document,
+        bypass::list, bypass::switch, statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,
         speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,

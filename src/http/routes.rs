@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, callers, calls, events, idempotency, live, operate, query_check, samples, speakers, statistics,
-    voices, webhooks,
+    audit, bypass, callers, calls, events, idempotency, live, operate, query_check, samples, speakers,
+    statistics, voices, webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -68,6 +68,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/calls/{id}/retry-clone").route(post().to(operate::retry_clone)))
                 .service(readable("/webhooks", webhooks::list))
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
+                .service(readable("/bypass", bypass::list).route(put().to(bypass::switch)))
                 .service(readable("/live", live::live))
                 .service(readable("/statistics", statistics::statistics))
                 .service(readable("/callers", callers::list))

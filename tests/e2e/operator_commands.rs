@@ -1,4 +1,4 @@
-//! What an operator asks the running service: `precall status`, `calls`, `why` and `hangup`.
+//! What an operator asks the running service: `precall status`, `calls`, `why`, and what acts on calls.
 
 use precall::config::{ApiKeys, Scope};
 use precall_simulators::elevenlabs;
@@ -32,7 +32,8 @@ async fn an_operator_sees_and_ends_calls_from_the_command_line() {
     let samples = tempfile::tempdir().unwrap();
     let run = Run::of(&["serve"])
         .on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path())
-        .env("API_KEYS", &ApiKeys::entry("anna", Scope::Operate, KEY).unwrap());
+        .env("API_KEYS", &ApiKeys::entry("anna", Scope::Operate, KEY).unwrap())
+        .env("TRANSFER_DESTINATIONS", "sales=200");
     let mut service = run.start();
     let url = service.listening().await;
     until("the service is connected to the PBX", || async { pbx.websockets() > 0 }).await;
@@ -56,6 +57,8 @@ async fn an_operator_sees_and_ends_calls_from_the_command_line() {
     let live = asked(&url, &["why", &pbx_id]).await;
     says(&live, 0, &[&number, "is live: conversing", "The caller hears the agent for the first time"]);
 
+    says(&asked(&url, &["transfer", &pbx_id, "marketing"]).await, 1, &["TRANSFER_DESTINATIONS: sales"]);
+    says(&asked(&url, &["retry-clone", &pbx_id]).await, 0, &["the caller's next call uses it"]);
     says(&asked(&url, &["hangup", &pbx_id]).await, 0, &["is told to end"]);
     until("the call is over", || in_state("released")).await;
     says(&asked(&url, &["hangup", &pbx_id]).await, 1, &["409", "The call has ended"]);
@@ -73,6 +76,12 @@ async fn an_operator_sees_and_ends_calls_from_the_command_line() {
 
     says(&asked(&url, &["why", "conv_of_nobody"]).await, 1, &["404", "There is no such call"]);
     says(&asked(&url, &["calls", "--since", "soon"]).await, 2, &["must be a number with s, m, h or d"]);
+    says(&asked(&url, &["bypass", "show"]).await, 0, &["No bypass"]);
+    let on = asked(&url, &["bypass", "on", "--for", "2h", "--reason", "old prices"]).await;
+    says(&on, 0, &["New calls of every line go to FALLBACK_DESTINATION", "anna: old prices"]);
+    says(&asked(&url, &["status"]).await, 0, &["bypass is on for every line", "Run `precall bypass off`"]);
+    says(&asked(&url, &["bypass", "on"]).await, 2, &["--reason"]);
+    says(&asked(&url, &["bypass", "on", "--line", "x", "--reason", "y"]).await, 1, &["must be one of: default"]);
     let closed = Run::of(&["status", "--url", &url]).end().await;
     says(&closed, 2, &["give an API key"]);
     drop(service);

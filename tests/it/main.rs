@@ -14,6 +14,7 @@ mod api;
 mod api_calls;
 mod audit_trail;
 mod budgets;
+mod bypass;
 mod callback;
 mod called_back;
 mod callers;

@@ -39,7 +39,8 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Files that pass a pool on to the store and send PostgreSQL nothing of their own.
-const POOL_HOLDERS: [&str; 10] = [
+const POOL_HOLDERS: [&str; 11] = [
+    "actors/src/admission/bypass_keeper.rs",
     "actors/src/api/handle.rs",
     "actors/src/call/pin/check.rs",
     "actors/src/call/services.rs",

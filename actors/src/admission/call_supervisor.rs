@@ -36,7 +36,7 @@ use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
 use start::{ResumingLeg, StartState};
 
-pub use reports::IsOurAgent;
+pub use reports::{IsOurAgent, LineIds};
 
 /// A webhook is answered within this time, or with 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);

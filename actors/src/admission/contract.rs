@@ -100,6 +100,15 @@ pub enum Ordered {
     NotLive,
 }
 
+/// Why a bypass was not switched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotBypassed {
+    /// No line has this name. These do.
+    NoSuchLine(Vec<String>),
+    /// It could not be kept.
+    Busy(Busy),
+}
+
 /// Why the engine did nothing. The sender may retry after a short wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Busy {

@@ -9,18 +9,20 @@ use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{At, CallId, NoVoice, Operator};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_store::bypass::BypassRow;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
 use serde_json::value::RawValue;
 use tokio::sync::{oneshot, watch};
 
 use super::{InitiationAnswer, InitiationAsked};
+use crate::admission::bypass_keeper::Keeper;
 use crate::admission::call_supervisor::{
     Answer, CallSupervisor, EarlierCallBack, HandleIncomingCall, HandleOperatorOrder, HandlePbxNotice,
-    HandleReport, IsOurAgent,
+    HandleReport, IsOurAgent, LineIds,
 };
 use crate::admission::contract::{
-    Busy, IncomingCall, OperatorOrder, Ordered, PbxNotice, ReportOutcome, Taken,
+    Busy, IncomingCall, NotBypassed, OperatorOrder, Ordered, PbxNotice, ReportOutcome, Taken,
 };
 use crate::api::recent_webhooks::RecentlyKept;
 use crate::call::agent_settings::Override;
@@ -81,6 +83,7 @@ pub struct EngineHandle {
     pub(crate) region: Region,
     pub(crate) limits: ConfiguredLimits,
     pub(crate) recently_kept: Arc<RecentlyKept>,
+    pub(crate) bypass_keeper: Arc<Keeper>,
 }
 
 impl EngineHandle {
@@ -170,6 +173,25 @@ impl EngineHandle {
     /// Why nothing was done.
     pub async fn order(&self, call: CallId, order: OperatorOrder, by: Operator) -> Result<Ordered, Busy> {
         self.ask(|answer| self.supervisor.do_send(HandleOperatorOrder { call, order, by, answer })).await
+    }
+
+    /// Sends the new calls of a line away, or takes them again, at once. `line` is empty for every line.
+    ///
+    /// # Errors
+    /// The lines that there are, if this is none of them, or why it could not be kept.
+    pub async fn set_bypass(&self, word: BypassRow) -> Result<BypassRow, NotBypassed> {
+        let asked = tokio::time::timeout(ANSWER_WITHIN, self.supervisor.send(LineIds)).await;
+        let lines = asked.ok().and_then(Result::ok).ok_or(NotBypassed::Busy(Busy::TooSlow))?;
+        if !word.line.is_empty() && !lines.contains(&word.line) {
+            return Err(NotBypassed::NoSuchLine(lines));
+        }
+        self.bypass_keeper.set(word).await.map_err(NotBypassed::Busy)
+    }
+
+    /// The bypasses in force.
+    #[must_use]
+    pub fn bypasses(&self) -> Vec<BypassRow> {
+        self.services.bypass.in_force()
     }
 
     /// Removes a caller's clone from the cache. False if there was none.
@@ -270,6 +292,7 @@ impl EngineHandle {
             pbx: threecx.as_ref(),
             prompts: &prompt_problems,
             agents: self.services.agent_settings.problems(),
+            bypasses: self.bypasses(),
         };
         let problems = problems::all(states, outcomes, now);
         Health {
@@ -290,6 +313,7 @@ impl EngineHandle {
             threecx,
             prompt_problems,
             problems,
+            bypasses: self.bypasses().len(),
             budgets: self.services.budgets.lock().used(now),
             capacity: self.capacity(),
             heartbeat_age: self.heartbeats.oldest(now),

@@ -17,6 +17,7 @@ use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::limits::agent_seats::{AgentSeats, SEAT_WITHIN};
 use crate::limits::budgets::SharedBudgets;
+use crate::limits::bypass::Bypass;
 use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
@@ -62,6 +63,8 @@ pub struct CallServices {
     pub transfers: SharedTransfers,
     /// Usage by callers and by the installation.
     pub budgets: Arc<SharedBudgets>,
+    /// Lines whose new calls operators send away.
+    pub bypass: Arc<Bypass>,
     /// Seats: limit of concurrent paid conversations.
     pub agent_seats: AgentSeats,
     /// The queue of PIN checks.

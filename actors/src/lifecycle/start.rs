@@ -12,6 +12,7 @@ use precall_providers::threecx::client::ThreeCx;
 use slog::Logger;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::admission::bypass_keeper::Keeper;
 use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor};
 use crate::api::{ConfiguredLimits, EngineHandle};
 use crate::call::agent_settings::AgentSettings;
@@ -29,6 +30,7 @@ use crate::lifecycle::recovery::{Recovery, ReservedFeed};
 use crate::lifecycle::settings::{EngineSettings, PbxEngine};
 use crate::limits::agent_seats::AgentSeats;
 use crate::limits::budgets::SharedBudgets;
+use crate::limits::bypass::Bypass;
 use crate::limits::dial_guard::DialGuard;
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::host_watch::HostWatch;
@@ -115,6 +117,13 @@ impl Engine {
         let clients = elevenlabs_clients(settings.provider, Arc::new(move || permitting.may_go_on()));
         let provider = Arc::new(ProviderState::default());
         let budgets = Arc::new(SharedBudgets::new(settings.budgets));
+        let bypass = Arc::new(Bypass::default());
+        let bypass_keeper = Arc::new(Keeper::new(
+            Arc::clone(&bypass),
+            spool_root.as_deref(),
+            settings.pool.clone(),
+            settings.log.clone(),
+        ));
         let capacity = Arc::new(Capacity::default());
         let outcomes = Arc::new(SharedOutcomes::default());
         let probe = ProviderProbe {
@@ -167,6 +176,7 @@ impl Engine {
             agent_settings: Arc::new(AgentSettings::new(settings.log.clone())),
             transfers: SharedTransfers::default(),
             budgets,
+            bypass,
             agent_seats: AgentSeats::new(settings.agent_concurrency),
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
@@ -231,6 +241,7 @@ impl Engine {
             region: settings.region,
             limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
+            bypass_keeper: Arc::clone(&bypass_keeper),
         };
         let (loading, supervisor) = (recovery.clone(), handle.supervisor.clone());
         let (leave, leaves) = mpsc::channel(1);
@@ -238,6 +249,7 @@ impl Engine {
             actix::spawn(loading.run(feed, supervisor, leaves));
             actix::spawn(probe.run());
             actix::spawn(watch);
+            actix::spawn(bypass_keeper.run());
         });
         let arbiters = calls.into_iter().chain([writing]).collect();
         Ok(Self { handle, recovery, home, arbiters, leave })

@@ -77,6 +77,8 @@ pub struct Health {
     pub prompt_problems: Vec<(At, String)>,
     /// Everything that needs a person.
     pub problems: Vec<HealthProblem>,
+    /// Lines whose new calls operators send away; every line is one.
+    pub bypasses: usize,
     /// Use of the installation's budgets.
     pub budgets: Vec<BudgetUse>,
     /// Use and limits.

@@ -150,6 +150,7 @@ pub struct Metrics {
     api_refused: Family<OutcomeLabel, Counter>,
     webhook_duration: Histograms<WebhookLabel>,
     live: Gauge,
+    bypassed: Gauge,
     legs: Gauge,
     queued: Gauge,
     spooled: Gauge,
@@ -191,6 +192,7 @@ impl Metrics {
             api_refused: Family::default(),
             webhook_duration: Family::new_with_constructor(|| Histogram::new(WEBHOOK_BUCKETS)),
             live: Gauge::default(),
+            bypassed: Gauge::default(),
             legs: Gauge::default(),
             queued: Gauge::default(),
             spooled: Gauge::default(),
@@ -302,6 +304,8 @@ impl Metrics {
             self.webhook_duration.clone(),
         );
         all.register_with_unit("live", "Live calls at this moment", of("calls"), self.live.clone());
+        let help = "Lines whose new calls operators send away; every line is one";
+        all.register_with_unit("bypassed", help, of("lines"), self.bypassed.clone());
         all.register_with_unit("known", "Legs of precall at the PBX", of("legs"), self.legs.clone());
         all.register_with_unit(
             "queued",
@@ -429,6 +433,7 @@ impl Metrics {
     /// Only if writing into a `String` fails: in practice never.
     pub fn encode(&self, health: &Health) -> Result<String, fmt::Error> {
         self.live.set(i64::try_from(health.live_calls).unwrap_or(i64::MAX));
+        self.bypassed.set(i64::try_from(health.bypasses).unwrap_or(i64::MAX));
         self.queued.set(i64::try_from(health.queued_events).unwrap_or(i64::MAX));
         self.spooled.set(i64::try_from(health.spooled_bytes).unwrap_or(i64::MAX));
         self.growth.spool(health.spooled_bytes, health.spool_max_bytes, clock::now());

@@ -4,8 +4,10 @@
 //! Pure: no clock, no I/O, no actor.
 
 use precall_call::At;
+use precall_store::bypass::BypassRow;
 
 use crate::durability::persistence_state::Troubles;
+use crate::limits::bypass::words;
 use crate::observe::health::PbxHealth;
 use crate::observe::outcomes::HealthProblem;
 
@@ -29,6 +31,8 @@ pub(crate) struct States<'a> {
     pub(crate) prompts: &'a [(At, String)],
     /// Overrides that agents do not allow, and since when.
     pub(crate) agents: Vec<(At, String)>,
+    /// Lines whose new calls operators send away.
+    pub(crate) bypasses: Vec<BypassRow>,
 }
 
 /// The problems at this time, the most serious first.
@@ -48,6 +52,7 @@ pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> 
     problems.extend(pbx.map(|(since, words)| state("threecx", *since, words)));
     problems.extend(states.prompts.iter().map(|(since, words)| state("prompts", *since, words)));
     problems.extend(states.agents.iter().map(|(since, words)| state("agent", *since, words)));
+    problems.extend(states.bypasses.iter().map(|row| state("bypass", row.changed_at, &words(row))));
     problems.extend(outcomes);
     problems
 }

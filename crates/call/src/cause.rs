@@ -55,6 +55,8 @@ named! {
         AtCapacity = "at_capacity",
         /// A budget was used up.
         Budget = "budget",
+        /// An operator had switched the line to its fallback destination.
+        Bypassed = "bypassed",
         /// precall was being stopped.
         Draining = "draining",
         /// precall could not store the call: neither the database nor the spool took events, or the database could not

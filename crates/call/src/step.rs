@@ -11,7 +11,7 @@ mod proof;
 use core::time::Duration;
 use std::sync::Arc;
 
-use crate::cause::{Blame, Cause, NoVoice, Release};
+use crate::cause::{Blame, Cause, NoVoice, Release, Told};
 use crate::effect::Effect;
 use crate::event::{Admission, CallPart, Event, LegSeen, Offer, Request, VoiceSource};
 use crate::ids::VoiceId;
@@ -163,6 +163,7 @@ impl StepBuilder {
 
     fn offered(&mut self, admission: Admission) {
         match admission {
+            Admission::Refused(Cause::Bypassed) => return self.release(self.bypassed()),
             Admission::Refused(cause) => return self.release(Release::by(Blame::Precall, cause)),
             Admission::EndedBefore => {
                 self.call.pbx_ended = true;
@@ -177,6 +178,12 @@ impl StepBuilder {
             self.effects.push(Effect::Intend(Event::GreetingDialled));
         }
         self.ask_for_voice();
+    }
+
+    /// The leg goes to the fallback destination, if there is one.
+    fn bypassed(&self) -> Release {
+        let told = if self.call.policy.has_destination { Told::Person } else { Told::Nothing };
+        Release { told, ..Release::by(Blame::Operator, Cause::Bypassed) }
     }
 
     fn ask_for_voice(&mut self) {

@@ -19,6 +19,9 @@ pub(super) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
         (Cause::NoLeg, _) => "3CX announced the call, but its leg never came to precall",
         (Cause::AtCapacity, _) => "there were already as many live calls as allowed",
         (Cause::Budget, _) => "a budget was used up",
+        (Cause::Bypassed, _) => {
+            "an operator had switched the bypass on: new calls go to FALLBACK_DESTINATION"
+        }
         (Cause::Draining, _) => "precall was being stopped",
         (Cause::NoStorage, _) => {
             "precall could not store the call: neither the database nor the spool took it"
@@ -69,6 +72,7 @@ pub(super) fn advice(cause: Cause, blame: Option<Blame>) -> Option<&'static str>
         (Cause::Budget, _) => {
             "Raise the budget that the log names (BUDGET_...), or wait until its time is over."
         }
+        (Cause::Bypassed, _) => "Switch the bypass off when the reason for it is gone: `precall bypass off`.",
         (Cause::NoStorage, _) => "Check the database and the disk of SPOOL_DIR: `precall check`.",
         (Cause::GreetingFailed, Some(Blame::Provider)) => {
             "Check the recording notice and the greeting: `precall check`, and the problems in `precall status`."

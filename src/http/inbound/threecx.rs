@@ -72,6 +72,7 @@ fn refusal(cause: Cause) -> String {
         Cause::Loop => "the number leads back to precall (loop)".to_owned(),
         Cause::Busy => "an earlier call uses the caller's telephone (busy)".to_owned(),
         Cause::Budget => "the budget of calls is used up (budget)".to_owned(),
+        Cause::Bypassed => "an operator has switched the bypass on (bypassed)".to_owned(),
         other => format!("refused ({})", other.name()),
     }
 }

@@ -56,7 +56,7 @@ pub(crate) struct HealthAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthProblem)]
 pub(crate) struct ProblemAnswer {
-    /// `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `host`, `elevenlabs` or
+    /// `bypass`, `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `host`, `elevenlabs` or
     /// `threecx`.
     area: &'static str,
     /// Since when.

@@ -7,14 +7,15 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
-    InitiationAsked, LiveCall, NotErased, NotReconciled, OperatorOrder, Ordered, Outcome, PbxNotice,
-    Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, Taken,
+    InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, OperatorOrder, Ordered, Outcome,
+    PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_store::bypass::BypassRow;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -77,6 +78,7 @@ pub fn well() -> Health {
         threecx: None,
         prompt_problems: Vec::new(),
         problems: Vec::new(),
+        bypasses: 0,
         budgets: Vec::new(),
         capacity: CapacityHealth::default(),
         heartbeat_age: Duration::from_millis(5),
@@ -235,6 +237,20 @@ impl Engine for Scripted {
         by: Operator,
     ) -> LocalBoxFuture<'_, Result<Ordered, Busy>> {
         self.answer(Asked::Order(call, order, by), |script| script.ordered)
+    }
+
+    fn set_bypass(&self, word: BypassRow) -> LocalBoxFuture<'_, Result<BypassRow, NotBypassed>> {
+        async move {
+            if word.line == "nowhere" {
+                return Err(NotBypassed::NoSuchLine(vec!["default".to_owned()]));
+            }
+            Ok(word)
+        }
+        .boxed_local()
+    }
+
+    fn bypasses(&self) -> Vec<BypassRow> {
+        Vec::new()
     }
 
     fn live(&self) -> Vec<LiveCall> {

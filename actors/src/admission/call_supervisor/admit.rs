@@ -103,7 +103,7 @@ impl CallSupervisor {
         let admission = match in_use {
             None => self.admission(call, &sighting.caller, &called, &line, ended_before, now),
             // A call that no budget allows is refused for that.
-            Some(in_use) => match (self.within_budgets(call, &sighting.caller, &line, now), in_use) {
+            Some(in_use) => match (self.may_begin(call, &sighting.caller, &line, now), in_use) {
                 (Err(refused), _) => refused,
                 (Ok(()), CalledBack::Talking(talking)) => {
                     let message = HandleIncomingCall { call: incoming, earlier, answer };
@@ -169,7 +169,7 @@ impl CallSupervisor {
         if ended_before {
             return Admission::EndedBefore;
         }
-        if let Err(admission) = self.within_budgets(call, caller, line, now) {
+        if let Err(admission) = self.may_begin(call, caller, line, now) {
             return admission;
         }
         // The dial guard checks only numbers that precall would dial. On a live leg the caller is already there.
@@ -184,6 +184,21 @@ impl CallSupervisor {
                 Admission::Refused(refusal.cause())
             }
         }
+    }
+
+    /// Whether operators and budgets allow one more call.
+    fn may_begin(&self, call: CallId, caller: &CallerNumber, line: &Line, now: At) -> Result<(), Admission> {
+        self.is_bypassed(call, line)?;
+        self.within_budgets(call, caller, line, now)
+    }
+
+    /// Whether an operator sends new calls of this line away.
+    pub(crate) fn is_bypassed(&self, call: CallId, line: &Line) -> Result<(), Admission> {
+        if !self.services.bypass.covers(&line.id) {
+            return Ok(());
+        }
+        info!(self.services.log, "bypassed a call"; "call" => %call);
+        Err(Admission::Refused(Cause::Bypassed))
     }
 
     /// Checks that the budgets allow one more call. Counts nothing before the call is admitted.

@@ -102,6 +102,15 @@ impl CallSupervisor {
             }
         }
         let call = clock::new_call();
+        // Before anything else: it also holds while the database is away. A leg that was here before the start may be
+        // that of a live call.
+        if !self.start.legs.contains(&participant.leg)
+            && let Err(refused) = self.is_bypassed(call, &line)
+        {
+            self.refuse_leg(participant, &line);
+            self.admit_refused(call, participant, sighting, refused, at, ctx);
+            return None;
+        }
         let admission = match self.room(&line) {
             Ok(()) => self.within_budgets(call, &sighting.caller, &line, at),
             // The standby takes this leg in a moment.

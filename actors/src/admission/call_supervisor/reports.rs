@@ -158,6 +158,19 @@ async fn stored_bodies(
 #[rtype(result = "bool")]
 pub struct IsOurAgent(pub String);
 
+/// The ids of all lines, the default line first.
+#[derive(Clone, Copy, Debug, Message)]
+#[rtype(result = "Vec<String>")]
+pub struct LineIds;
+
+impl Handler<LineIds> for CallSupervisor {
+    type Result = Vec<String>;
+
+    fn handle(&mut self, _: LineIds, _: &mut Context<Self>) -> Vec<String> {
+        self.lines.all().map(|line| line.id.to_string()).collect()
+    }
+}
+
 impl Handler<IsOurAgent> for CallSupervisor {
     type Result = bool;
 

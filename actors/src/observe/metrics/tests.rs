@@ -31,6 +31,7 @@ fn health() -> Health {
         threecx: None,
         prompt_problems: Vec::new(),
         problems: Vec::new(),
+        bypasses: 2,
         budgets: Vec::new(),
         capacity: CapacityHealth::default(),
         heartbeat_age: Duration::ZERO,
@@ -158,6 +159,7 @@ fn gauges_and_webhooks_are_exported() {
     metrics.webhook(Webhook::ThreeCx, "duplicate", Duration::from_millis(2));
     let page = metrics.encode(&health()).unwrap();
     has(&page, "precall_live_calls 7");
+    has(&page, "precall_bypassed_lines 2");
     has(&page, "precall_queued_events 3");
     has(&page, "precall_spooled_bytes 4096");
     has(&page, "precall_spool_free_bytes{} 5000");
@@ -200,7 +202,7 @@ fn every_metric_has_a_unit_and_a_help_text() {
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 25);
+    assert_eq!(names.len(), 26);
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));

@@ -63,6 +63,10 @@ const BY_WORDS: [(&[&str], &str); 14] = [
 ];
 
 pub(super) fn remedy(area: &str, words: &str) -> &'static str {
+    // Its words are an operator's.
+    if area == "bypass" {
+        return "Run `precall bypass off` when the reason is gone.";
+    }
     let words = words.to_ascii_lowercase();
     let by_words = BY_WORDS.iter().find(|(signs, _)| signs.iter().any(|sign| words.contains(sign)));
     by_words.map_or_else(|| by_area(area), |(_, remedy)| remedy)

@@ -17,6 +17,7 @@ fn states() -> States<'static> {
         pbx: None,
         prompts: &[],
         agents: Vec::new(),
+        bypasses: Vec::new(),
     }
 }
 
@@ -42,6 +43,7 @@ fn each_state_is_a_problem_with_its_area_its_time_and_what_to_do() {
         pbx: Some(&pbx),
         prompts: &[(at(6), "line default: the notice is missing".to_owned())],
         agents: vec![(at(7), "override tts.voice_id is off".to_owned())],
+        bypasses: Vec::new(),
         ..states()
     };
     let all = all(found, Vec::new(), at(9));
