@@ -20,6 +20,7 @@ mod called_back;
 mod callers;
 mod check;
 mod clone_failures;
+mod dead_connections;
 mod dial_guard;
 mod dials;
 mod erasure;

@@ -11,6 +11,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::StoreError;
 
 pub mod fault;
+mod proof;
 mod tls;
 mod url;
 
@@ -75,7 +76,7 @@ pub enum ConnectError {
 /// parameter `options`: a PgBouncer in between needs `ignore_startup_parameters = options`, and session pooling.
 pub fn pool(url: &DatabaseUrl, application: &str, limits: Limits) -> Result<Pool, ConnectError> {
     let (config, tls) = (url.config(application, limits), connector(url)?);
-    // `Fast` checks whether the connection is closed. Keepalives close a connection whose peer is dead.
+    // `Fast` checks whether the connection is closed. One that is open and dead does not pass `proof`.
     let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let timeouts = Timeouts {
         wait: Some(limits.wait),
@@ -85,6 +86,7 @@ pub fn pool(url: &DatabaseUrl, application: &str, limits: Limits) -> Result<Pool
     Pool::builder(Manager::from_config(config, tls, recycling))
         .max_size(limits.size)
         .timeouts(timeouts)
+        .pre_recycle(proof::proof(limits.size))
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| ConnectError::Pool(error.to_string()))
