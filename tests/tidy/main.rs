@@ -2,6 +2,7 @@
 //! rule against the tree, then against a planted breach, so that no rule can fall asleep.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)] // A failed test is a failed test.
 
+mod alerts;
 mod doc_names;
 mod floors;
 mod layering;

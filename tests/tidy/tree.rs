@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 use crate::source::Source;
 
 /// Folders and files that are the project's; whatever a build or a person leaves beside them is not.
-const FOLDERS: [&str; 11] =
-    [".ci", "actors", "benches", "crates", "docs", "fuzz", "scripts", "sql", "src", "tests", "web"];
+const FOLDERS: [&str; 12] =
+    [".ci", "actors", "benches", "crates", "deploy", "docs", "fuzz", "scripts", "sql", "src", "tests", "web"];
 const FILES: [&str; 12] = [
     ".dockerignore",
     ".env.example",

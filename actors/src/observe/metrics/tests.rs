@@ -203,6 +203,11 @@ fn every_metric_has_a_unit_and_a_help_text() {
         .filter_map(|line| line.split(' ').next())
         .collect();
     assert_eq!(names.len(), 26);
+    let book = include_str!("../../../../docs/OPERATIONS.md");
+    for name in &names {
+        let is_there = ["", "_total"].iter().any(|end| book.contains(&format!("`{name}{end}`")));
+        assert!(is_there, "docs/OPERATIONS.md does not know {name}");
+    }
     for name in names {
         assert!(page.contains(&format!("# UNIT {name} ")), "{name} has no unit");
         let help = page.lines().find_map(|line| line.strip_prefix(&format!("# HELP {name} ")));
