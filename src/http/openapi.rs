@@ -11,7 +11,7 @@ use super::api::{
 };
 use super::error::{Code, Problem};
 use super::ops::{health, metrics_page};
-use super::webhooks::{postcall, threecx};
+use super::webhooks::{initiation, postcall, threecx};
 
 /// The OpenAPI document.
 #[derive(OpenApi)]
@@ -26,11 +26,11 @@ use super::webhooks::{postcall, threecx};
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,
         speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,
-        threecx::webhook, postcall::webhook, voices::list, voices::reconcile, voices::warm,
+        threecx::webhook, postcall::webhook, initiation::webhook, voices::list, voices::reconcile, voices::warm,
         webhooks::list, webhooks::replay,
         samples::upload,
     ),
-    modifiers(&Keys),
+    modifiers(&Keys, &OperationIds),
 )]
 pub(crate) struct Document;
 
@@ -44,6 +44,31 @@ impl Modify for Keys {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
         components.add_security_scheme("api_key", SecurityScheme::ApiKey(header));
+    }
+}
+
+/// Gives every operation an id of its own: method and path, as `get_calls_id_events`. Generators of clients name their
+/// functions after it.
+struct OperationIds;
+
+impl Modify for OperationIds {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut document.paths.paths {
+            let below = path.strip_prefix("/api/v1").unwrap_or(path);
+            let words: Vec<&str> =
+                below.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
+            let words = words.join("_");
+            for (method, operation) in [
+                ("get", &mut item.get),
+                ("put", &mut item.put),
+                ("post", &mut item.post),
+                ("delete", &mut item.delete),
+            ] {
+                if let Some(operation) = operation {
+                    operation.operation_id = Some(format!("{method}_{words}"));
+                }
+            }
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The OpenAPI document and the live board.
 
+use std::collections::BTreeSet;
+
 use utoipa::OpenApi as _;
 
 use super::client::{get, send};
@@ -84,4 +86,55 @@ fn every_documented_api_path_needs_a_key() {
     {
         assert!(json["components"]["schemas"].get(schema).is_some(), "no schema {schema}");
     }
+}
+
+/// The paths of the server by its own code: methods of each.
+fn served() -> BTreeSet<String> {
+    let code = include_str!("../routes.rs");
+    let (mut found, mut prefix) = (BTreeSet::new(), "");
+    let places: Vec<usize> = ["readable(\"", "resource(\"", "scope(\""]
+        .iter()
+        .flat_map(|start| code.match_indices(start).map(|(at, _)| at))
+        .collect::<BTreeSet<usize>>()
+        .into_iter()
+        .collect();
+    for (nth, at) in places.iter().enumerate() {
+        let piece = &code[*at..places.get(nth + 1).copied().unwrap_or(code.len())];
+        let path = piece.split('"').nth(1).unwrap();
+        if piece.starts_with("scope") {
+            prefix = path;
+            continue;
+        }
+        // Outside of the scope again.
+        if path == "/metrics" {
+            prefix = "";
+        }
+        let mut methods: Vec<&str> = if piece.starts_with("readable") { vec!["get"] } else { Vec::new() };
+        methods.extend(
+            ["get", "put", "post", "delete"].iter().filter(|m| piece.contains(&format!("route({m}().to("))),
+        );
+        found.extend(methods.iter().map(|method| format!("{method} {prefix}{path}")));
+    }
+    found
+}
+
+#[test]
+fn every_path_of_the_server_is_documented_and_has_an_id_of_its_own() {
+    let json = serde_json::to_value(Document::openapi()).unwrap();
+    let (mut documented, mut ids) = (BTreeSet::new(), BTreeSet::new());
+    for (path, item) in json["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            documented.insert(format!("{method} {path}"));
+            let id = operation["operationId"].as_str().unwrap().to_owned();
+            assert!(ids.insert(id.clone()), "two operations have the id {id}");
+        }
+    }
+    let mut served = served();
+    // The board is for people.
+    served.retain(|path| !["get /", "get /board.js", "get /board.css"].contains(&path.as_str()));
+    assert!(
+        served.len() > 30 && served.contains("put /api/v1/bypass") && served.contains("get /metrics"),
+        "{served:?}"
+    );
+    assert_eq!(documented, served);
 }

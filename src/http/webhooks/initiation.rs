@@ -13,6 +13,7 @@ use precall_call::{Purpose, VoiceId};
 use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::inbox::{self, About};
 use crate::config::Secret;
@@ -36,15 +37,20 @@ const VARIABLE_EARLIER: &str = "earlier_conversation";
 /// A request with the right secret: what it asks, and its body.
 pub(crate) struct InitiationRequest(InitiationAsked, Bytes);
 
-/// The four fields (provider facts, section 3). Each may be missing.
-#[derive(Deserialize)]
-struct Wire {
+/// What ElevenLabs says of an inbound conversation (provider facts, section 3). Each field may be missing.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = InitiationBody)]
+pub(crate) struct Wire {
+    /// The caller's number.
     #[serde(default)]
     caller_id: Option<String>,
+    /// The agent that was called.
     #[serde(default)]
     agent_id: Option<String>,
+    /// The number that was called.
     #[serde(default)]
     called_number: Option<String>,
+    /// ElevenLabs' id of the telephone call.
     #[serde(default)]
     call_sid: Option<String>,
 }
@@ -103,6 +109,16 @@ fn check_request(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
 }
 
 /// Answers with the voice of the conversation.
+#[utoipa::path(
+    post, path = "/webhook/elevenlabs/initiation", tag = "webhooks",
+    params(("X-Initiation-Secret" = String, Header, description = "INITIATION_SECRET")),
+    request_body = Wire,
+    responses(
+        (status = 200, body = Object, description = "`conversation_initiation_client_data` of ElevenLabs"),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ),
+)]
 pub(crate) async fn webhook(
     app: web::Data<AppState>,
     InitiationRequest(asked, body): InitiationRequest,
