@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 success, 1 failed or found something wrong, 2 wrong configuration or usage.
 
 mod act;
+mod bundle;
 mod bypass;
 mod caller_rows;
 mod callers;
@@ -119,6 +120,8 @@ enum Command {
     Fallback(act::Arguments),
     /// Clone the voice of a call's caller once more, for this call or the next one.
     RetryClone(act::Arguments),
+    /// Pack an archive for a fault report: without secrets, transcripts and whole numbers.
+    Bundle(bundle::Arguments),
     /// Send new calls to FALLBACK_DESTINATION, or take them again.
     Bypass {
         #[command(subcommand)]
@@ -176,6 +179,7 @@ pub fn run() -> ExitCode {
         Command::Transfer(arguments) => in_system(act::transfer(arguments)),
         Command::Fallback(arguments) => in_system(act::fallback(arguments)),
         Command::RetryClone(arguments) => in_system(act::retry_clone(arguments)),
+        Command::Bundle(arguments) => in_system(bundle::run(arguments)),
         Command::Bypass { command } => in_system(bypass::run(command)),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),

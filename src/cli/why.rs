@@ -29,18 +29,36 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
 }
 
 async fn tell(arguments: &Arguments) -> Result<Exit, Exit> {
-    let service = &arguments.service;
-    let id = id_of(service, &arguments.call).await?;
-    let call: Value = service.get(&format!("calls/{id}")).await?;
-    let events = service.list(&format!("calls/{id}/events"), "", EVENTS_MAX).await?;
+    let known = known(&arguments.service, &arguments.call).await?;
     if arguments.json {
-        println!("{:#}", json!({ "call": call, "events": events }));
-        return Ok(Exit::Good);
+        println!("{:#}", json!({ "call": known.call, "events": known.events }));
+    } else {
+        print!("{}", known.story()?);
     }
-    let call: Called = read(call)?;
-    let events = events.into_iter().map(read).collect::<Result<Vec<Happened>, Exit>>()?;
-    print!("{}", story(&call, &events));
     Ok(Exit::Good)
+}
+
+/// What the API says of a call.
+pub(super) struct Known {
+    pub(super) call: Value,
+    pub(super) events: Vec<Value>,
+}
+
+/// What the API says of the call that is named.
+pub(super) async fn known(service: &Service, named: &str) -> Result<Known, Exit> {
+    let id = id_of(service, named).await?;
+    let call = service.get(&format!("calls/{id}")).await?;
+    let events = service.list(&format!("calls/{id}/events"), "", EVENTS_MAX).await?;
+    Ok(Known { call, events })
+}
+
+impl Known {
+    /// The call's story, in plain sentences.
+    pub(super) fn story(&self) -> Result<String, Exit> {
+        let call: Called = read(self.call.clone())?;
+        let events = self.events.iter().cloned().map(read).collect::<Result<Vec<Happened>, Exit>>()?;
+        Ok(story(&call, &events))
+    }
 }
 
 /// precall's id of the call that is named.

@@ -76,12 +76,27 @@ async fn an_operator_sees_and_ends_calls_from_the_command_line() {
 
     says(&asked(&url, &["why", "conv_of_nobody"]).await, 1, &["404", "There is no such call"]);
     says(&asked(&url, &["calls", "--since", "soon"]).await, 2, &["must be a number with s, m, h or d"]);
+    let folder = tempfile::tempdir().unwrap();
+    let archive = folder.path().join("report.tar");
+    let packed = asked(&url, &["bundle", &pbx_id, "--out", archive.to_str().unwrap()]).await;
+    says(
+        &packed,
+        0,
+        &["why.txt", "call.json", "events.json", "live.json", "versions.json", "Numbers are masked"],
+    );
+    let content = String::from_utf8_lossy(&std::fs::read(&archive).unwrap()).into_owned();
+    assert!(content.contains("an operator ended it") && !content.contains(&number[1..]), "{number}");
+
     says(&asked(&url, &["bypass", "show"]).await, 0, &["No bypass"]);
     let on = asked(&url, &["bypass", "on", "--for", "2h", "--reason", "old prices"]).await;
     says(&on, 0, &["New calls of every line go to FALLBACK_DESTINATION", "anna: old prices"]);
     says(&asked(&url, &["status"]).await, 0, &["bypass is on for every line", "Run `precall bypass off`"]);
     says(&asked(&url, &["bypass", "on"]).await, 2, &["--reason"]);
-    says(&asked(&url, &["bypass", "on", "--line", "x", "--reason", "y"]).await, 1, &["must be one of: default"]);
+    says(
+        &asked(&url, &["bypass", "on", "--line", "x", "--reason", "y"]).await,
+        1,
+        &["must be one of: default"],
+    );
     let closed = Run::of(&["status", "--url", &url]).end().await;
     says(&closed, 2, &["give an API key"]);
     drop(service);

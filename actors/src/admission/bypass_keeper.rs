@@ -17,6 +17,8 @@ use slog::{Logger, info, warn};
 use tokio::sync::Mutex;
 
 use crate::admission::contract::Busy;
+use crate::durability::leadership::EngineRole;
+use crate::durability::persistence_state::PersistenceState;
 use crate::limits::bypass::Bypass;
 
 const NAME: &str = "bypass.json";
@@ -36,6 +38,7 @@ pub(crate) struct Keeper {
     /// Held while the file is written.
     one_writer: Mutex<()>,
     pool: Pool,
+    state: Arc<PersistenceState>,
     log: Logger,
 }
 
@@ -51,7 +54,13 @@ struct Record {
 
 impl Keeper {
     /// Reads the file in this folder, if there is one.
-    pub(crate) fn new(bypass: Arc<Bypass>, folder: Option<&Path>, pool: Pool, log: Logger) -> Self {
+    pub(crate) fn new(
+        bypass: Arc<Bypass>,
+        folder: Option<&Path>,
+        pool: Pool,
+        state: Arc<PersistenceState>,
+        log: Logger,
+    ) -> Self {
         let path = folder.map(|folder| folder.join(NAME));
         match path.as_deref().map(read) {
             None => {}
@@ -63,7 +72,7 @@ impl Keeper {
         for row in bypass.in_force() {
             say(&log, &row);
         }
-        Self { bypass, path, one_writer: Mutex::default(), pool, log }
+        Self { bypass, path, one_writer: Mutex::default(), pool, state, log }
     }
 
     /// Applies what an operator says, at once, and keeps it.
@@ -77,7 +86,7 @@ impl Keeper {
         row.changed_at = clock::wall().max(after);
         self.bypass.take(vec![row.clone()]);
         let is_in_file = self.write().await;
-        let is_in_database = in_time(bypass::put(&self.pool, &row)).await.is_ok();
+        let is_in_database = self.has_database() && in_time(bypass::put(&self.pool, &row)).await.is_ok();
         if !is_in_file && !is_in_database {
             self.bypass.restore(&row.line, before);
             return Err(Busy::CannotKeep);
@@ -89,9 +98,14 @@ impl Keeper {
     /// Holds what is known here against the database, for ever.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {
-            let pause = if self.round().await.is_ok() { EVERY } else { EVERY_WHILE_AWAY };
-            tokio::time::sleep(pause).await;
+            let is_away = self.has_database() && self.round().await.is_err();
+            tokio::time::sleep(if is_away { EVERY_WHILE_AWAY } else { EVERY }).await;
         }
+    }
+
+    /// Whether the database is known to be that of this installation: it must not be told what holds for another one.
+    fn has_database(&self) -> bool {
+        matches!(self.state.leadership().now(), EngineRole::Acting(_) | EngineRole::Standby)
     }
 
     async fn round(&self) -> Result<(), StoreError> {

@@ -122,6 +122,7 @@ impl Engine {
             Arc::clone(&bypass),
             spool_root.as_deref(),
             settings.pool.clone(),
+            Arc::clone(&state),
             settings.log.clone(),
         ));
         let capacity = Arc::new(Capacity::default());

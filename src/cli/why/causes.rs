@@ -19,9 +19,7 @@ pub(super) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
         (Cause::NoLeg, _) => "3CX announced the call, but its leg never came to precall",
         (Cause::AtCapacity, _) => "there were already as many live calls as allowed",
         (Cause::Budget, _) => "a budget was used up",
-        (Cause::Bypassed, _) => {
-            "an operator had switched the bypass on: new calls go to FALLBACK_DESTINATION"
-        }
+        (Cause::Bypassed, _) => "an operator had switched the bypass on, which sends new calls to a person",
         (Cause::Draining, _) => "precall was being stopped",
         (Cause::NoStorage, _) => {
             "precall could not store the call: neither the database nor the spool took it"

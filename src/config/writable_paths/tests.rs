@@ -137,7 +137,9 @@ fn each_configuration_lists_what_it_writes() {
 /// a command that a person runs. `helper`: it writes where its caller says, and its callers are in this list.
 const WRITERS: &[(&str, &str)] = &[
     ("actors/src/erasure/ledger.rs", "ERASURE_LEDGER"),
+    ("actors/src/admission/bypass_keeper.rs", "SPOOL_DIR"),
     ("actors/src/lifecycle/last_acted.rs", "SPOOL_DIR"),
+    ("src/cli/bundle.rs", "argument"),
     ("actors/src/voices/known_database.rs", "SPOOL_DIR"),
     ("actors/src/voices/samples/local.rs", "LOCAL_VOICE_SAMPLES_PATH"),
     ("crates/audio/src/prompts/cache.rs", "PROMPT_CACHE_DIR"),

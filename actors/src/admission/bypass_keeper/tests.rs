@@ -17,7 +17,8 @@ fn nowhere() -> Pool {
 fn keeper(folder: Option<&Path>) -> (Keeper, Arc<Bypass>) {
     let bypass = Arc::new(Bypass::default());
     let log = Logger::root(Discard, o!());
-    (Keeper::new(Arc::clone(&bypass), folder, nowhere(), log), bypass)
+    let state = Arc::new(PersistenceState::leading(None));
+    (Keeper::new(Arc::clone(&bypass), folder, nowhere(), state, log), bypass)
 }
 
 fn word(is_on: bool) -> BypassRow {
