@@ -112,7 +112,8 @@ impl CallRegistry {
     /// Adds a call from before the restart.
     pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, liveness: CallLiveness) {
         if let Some(key) = id_key(&sighting) {
-            self.by_id.entry(key).or_default().push(call);
+            // Most ids have one call: room for it alone.
+            self.by_id.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(call);
         }
         self.by_age.push_back((first_seen, call));
         self.live = self.live.saturating_add(usize::from(liveness == CallLiveness::Live));
@@ -127,6 +128,8 @@ impl CallRegistry {
         if let Some(known) = self.known.get_mut(&call) {
             self.live = self.live.saturating_sub(usize::from(known.is_live()));
             known.liveness = CallLiveness::Over;
+            // Only live calls are compared by it.
+            known.sighting.called = None;
             if let Some(calls) = self.live_of.get_mut(&known.sighting.caller) {
                 calls.retain(|live| *live != call);
                 if calls.is_empty() {

@@ -1,6 +1,7 @@
 //! Tests of the recent webhooks.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+use precall_call::At;
 use precall_store::events::rows::Time;
 use uuid::Uuid;
 
