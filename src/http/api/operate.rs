@@ -229,6 +229,10 @@ async fn ask(
         }
     };
     match pass(app, operator, id, order).await? {
+        // It is over, and its actor still waits for its report.
+        Ordered::ChangesNothing if !app.engine.live().iter().any(|call| call.id.0 == id.as_u128()) => {
+            Err(Problem::of(Code::CallNotLive))
+        }
         Ordered::ChangesNothing if !is_repeatable => Err(Problem::new(Code::NotPossible, CANNOT_GO)),
         Ordered::Taken | Ordered::ChangesNothing => {
             let answer = response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id })?;
