@@ -410,7 +410,9 @@ impl StepBuilder {
         }
         self.call.deadlines.handoff = None;
         self.call.phase = Phase::Conversing(Conversing { attempt: parked.attempt, looked_up: false });
-        self.call.deadlines.conversation = Some(parked.until);
+        // The conversation's time may have passed while the person's telephone rang: it ends at once then.
+        self.call.deadlines.conversation =
+            Some(parked.until.max(self.now.plus(core::time::Duration::from_millis(1))));
         self.effects.push(Effect::ReturnToAgent { attempt: parked.attempt.number, why });
     }
 
