@@ -282,6 +282,8 @@ impl EngineHandle {
         let threecx = self.services.pbx.as_ref().map(|pbx| pbx_health(&pbx.state, now));
         let prompt_problems = self.prompt_problems.all();
         let outcomes = self.services.outcomes.problems();
+        let bypasses = self.bypasses();
+        let bypassed = bypasses.len();
         let states = problems::States {
             troubles: persistence.troubles(),
             obstacle: persistence.dated_obstacle(),
@@ -292,7 +294,7 @@ impl EngineHandle {
             pbx: threecx.as_ref(),
             prompts: &prompt_problems,
             agents: self.services.agent_settings.problems(),
-            bypasses: self.bypasses(),
+            bypasses,
         };
         let problems = problems::all(states, outcomes, now);
         Health {
@@ -313,7 +315,7 @@ impl EngineHandle {
             threecx,
             prompt_problems,
             problems,
-            bypasses: self.bypasses().len(),
+            bypasses: bypassed,
             budgets: self.services.budgets.lock().used(now),
             capacity: self.capacity(),
             heartbeat_age: self.heartbeats.oldest(now),

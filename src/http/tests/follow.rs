@@ -14,6 +14,19 @@ async fn follow(server: &Running, last: Option<&str>) -> TcpStream {
     stream
 }
 
+/// Opens streams until the key may have no more, and returns them: they end when they are dropped.
+async fn as_many_as_one_key_may(server: &Running) -> Vec<TcpStream> {
+    let mut open = Vec::new();
+    for _ in 0..8 {
+        let mut stream = follow(server, None).await;
+        read_until(&mut stream, ": from").await;
+        open.push(stream);
+    }
+    let answer = read_answer(&mut follow(server, None).await).await;
+    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_streams"));
+    open
+}
+
 #[actix_web::test]
 async fn a_stream_starts_at_the_requested_position() {
     let server = run();
@@ -43,14 +56,7 @@ async fn a_position_that_precall_does_not_know_is_reset_to_the_last_one() {
 #[actix_web::test]
 async fn one_key_has_a_limit_of_its_own() {
     let server = run();
-    let mut open = Vec::new();
-    for _ in 0..8 {
-        let mut stream = follow(&server, None).await;
-        read_until(&mut stream, ": from").await;
-        open.push(stream);
-    }
-    let answer = read_answer(&mut follow(&server, None).await).await;
-    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_streams"));
+    let _open = as_many_as_one_key_may(&server).await;
     let answer = get(server.address, "/api/v1/live", &[("x-api-key", READER)]).await;
     assert_eq!(answer.status, 200);
 }
@@ -69,14 +75,7 @@ async fn a_stream_ends_when_precall_shuts_down() {
 #[actix_web::test]
 async fn a_stream_that_its_client_left_is_counted_no_more() {
     let server = run();
-    let mut open = Vec::new();
-    for _ in 0..8 {
-        let mut stream = follow(&server, None).await;
-        read_until(&mut stream, ": from").await;
-        open.push(stream);
-    }
-    let answer = read_answer(&mut follow(&server, None).await).await;
-    assert_eq!((answer.status, answer.code().as_str()), (429, "too_many_streams"));
+    let open = as_many_as_one_key_may(&server).await;
     drop(open);
     // The server notices a gone client at its second heartbeat.
     let begun = std::time::Instant::now();

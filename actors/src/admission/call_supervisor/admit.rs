@@ -188,12 +188,12 @@ impl CallSupervisor {
 
     /// Whether operators and budgets allow one more call.
     fn may_begin(&self, call: CallId, caller: &CallerNumber, line: &Line, now: At) -> Result<(), Admission> {
-        self.is_bypassed(call, line)?;
+        self.refuse_if_bypassed(call, line)?;
         self.within_budgets(call, caller, line, now)
     }
 
     /// Whether an operator sends new calls of this line away.
-    pub(crate) fn is_bypassed(&self, call: CallId, line: &Line) -> Result<(), Admission> {
+    pub(crate) fn refuse_if_bypassed(&self, call: CallId, line: &Line) -> Result<(), Admission> {
         if !self.services.bypass.covers(&line.id) {
             return Ok(());
         }

@@ -105,7 +105,7 @@ impl CallSupervisor {
         // Before anything else: it also holds while the database is away. A leg that was here before the start may be
         // that of a live call.
         if !self.start.legs.contains(&participant.leg)
-            && let Err(refused) = self.is_bypassed(call, &line)
+            && let Err(refused) = self.refuse_if_bypassed(call, &line)
         {
             self.refuse_leg(participant, &line);
             self.admit_refused(call, participant, sighting, refused, at, ctx);
