@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::service::{Service, in_url};
+use super::service::{Output, in_url};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -22,15 +22,6 @@ pub(super) struct TransferArguments {
     destination: String,
     #[command(flatten)]
     output: Output,
-}
-
-#[derive(Debug, clap::Args)]
-struct Output {
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    service: Service,
 }
 
 impl Output {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::service::Service;
+use super::service::Output;
 use super::span::span;
 
 #[derive(Debug, clap::Subcommand)]
@@ -40,15 +40,6 @@ pub(super) struct Word {
     reason: String,
     #[command(flatten)]
     output: Output,
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Output {
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    service: Service,
 }
 
 pub(super) async fn run(command: Command) -> Exit {

@@ -30,6 +30,16 @@ pub(super) struct Service {
     key_file: Option<std::path::PathBuf>,
 }
 
+/// Where the service is, and how its answer to an order is printed.
+#[derive(Debug, clap::Args)]
+pub(super) struct Output {
+    /// Print the answer as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) service: Service,
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Refused {

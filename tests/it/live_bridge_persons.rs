@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use crate::live_bridge::{ends, hears, say, waits};
 use crate::support::{PERSON, PbxPlan, PbxWorld};
 
-const SALES: &str = "200";
+pub(crate) const SALES: &str = "200";
 
 fn asks_for(name: &str) -> Step {
     calls("transfer_to_person", json!({ "name": name }))
@@ -25,7 +25,7 @@ async fn with(script: Vec<Step>) -> PbxWorld {
     PbxWorld::with(PbxPlan::default().bridge(script).env("TRANSFER_DESTINATIONS", &persons)).await
 }
 
-fn turns_out(destination: &str, outcome: Outcome) -> Turn {
+pub(crate) fn turns_out(destination: &str, outcome: Outcome) -> Turn {
     Turn { outcome, after_ms: Some(600), destination: Some(destination.to_owned()), ..Turn::default() }
 }
 

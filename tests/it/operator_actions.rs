@@ -1,24 +1,19 @@
 //! What an operator does to a call: sends its caller to a person, and has the voice cloned once more.
 
 use precall_simulators::elevenlabs::Fault;
-use precall_simulators::threecx::{Outcome, Turn};
+use precall_simulators::threecx::Outcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::callers::with_keys;
 use crate::live_bridge::{ends, say, waits};
+use crate::live_bridge_persons::{SALES, turns_out};
 use crate::support::{KEY, PERSON, PbxPlan, PbxWorld, World, until};
-
-const SALES: &str = "200";
 
 async fn asks(world: &World, call: Uuid, action: &str, body: Value) -> (u16, Value) {
     let key = format!("Bearer {KEY}");
     let path = format!("/api/v1/calls/{call}/{action}");
     world.post(&path, &[("authorization", &key)], body.to_string()).await
-}
-
-fn turns_out(destination: &str, outcome: Outcome) -> Turn {
-    Turn { outcome, after_ms: Some(300), destination: Some(destination.to_owned()), ..Turn::default() }
 }
 
 async fn audited(world: &World, action: &str) -> Vec<(Option<Uuid>, Option<Value>)> {
