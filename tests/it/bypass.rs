@@ -87,6 +87,7 @@ async fn a_bypass_is_of_a_line_and_ends_by_itself() {
         json!({ "event_type": "IncomingCall", "call_id": "pbx-1", "caller_id": world.known_caller(1).await });
     let (_, answer) = world.post_3cx(&call).await;
     assert_eq!(answer["status"], "rejected", "{answer}");
+    assert!(answer.to_string().contains("bypass"), "{answer}");
     assert!(world.dials("greeting").is_empty());
     let is_over = || async { world.get("/api/v1/bypass").await.1 == json!({ "items": [] }) };
     until("the bypass is over", is_over).await;
