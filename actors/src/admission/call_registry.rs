@@ -2,11 +2,12 @@
 //!
 //! Pure: no clock, no I/O, no actor.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use precall_base::phone_number::CallerNumber;
 use precall_call::{At, CallId};
+use sha2::{Digest as _, Sha256};
 
 /// A call is remembered for this long: longer than any webhook signature is valid.
 pub(crate) const REMEMBERED: Duration = Duration::from_secs(35 * 60);
@@ -14,6 +15,9 @@ pub(crate) const REMEMBERED: Duration = Duration::from_secs(35 * 60);
 const SAME_CALL_WITHIN: Duration = Duration::from_secs(10);
 /// Largest number of ends without a call; beyond it the oldest is forgotten.
 const EARLY_ENDS_MAX: usize = 10_000;
+/// Room from the start for the calls of a busy PBX: a table that grows later stops all calls for a moment and needs
+/// half as much memory again. It takes 0.6 MiB.
+const ROOM_FOR_CALLS: usize = 4_096;
 
 /// The identity of a call, as a notice or a leg shows it.
 #[derive(Clone, Debug)]
@@ -37,10 +41,15 @@ pub enum CallLiveness {
     Live,
 }
 
-#[derive(Clone, Debug)]
+/// SHA-256 of PBX and call id, cut to 16 bytes. The ids of 35 minutes are remembered, and a PBX may send long ones.
+type IdKey = [u8; 16];
+
+#[derive(Debug)]
 struct KnownCall {
-    call: CallId,
-    sighting: Sighting,
+    id: Option<IdKey>,
+    caller: CallerNumber,
+    /// Only while the call lives: only live calls are compared by it.
+    called: Option<CallerNumber>,
     first_seen: At,
     liveness: CallLiveness,
 }
@@ -57,12 +66,12 @@ pub enum SightingMatch {
 }
 
 /// All live calls and the calls of the last 35 minutes.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CallRegistry {
     known: HashMap<CallId, KnownCall>,
-    by_id: HashMap<(String, String), Vec<CallId>>,
-    by_age: std::collections::VecDeque<(At, CallId)>,
-    early_ends: HashMap<(String, String), At>,
+    by_id: BTreeSet<(IdKey, CallId)>,
+    by_age: VecDeque<(At, CallId)>,
+    early_ends: HashMap<IdKey, At>,
     /// Live calls by caller, oldest first. Only callers with a public number.
     live_of: HashMap<CallerNumber, Vec<CallId>>,
     live: usize,
@@ -71,6 +80,19 @@ pub struct CallRegistry {
 impl KnownCall {
     fn is_live(&self) -> bool {
         self.liveness == CallLiveness::Live
+    }
+}
+
+impl Default for CallRegistry {
+    fn default() -> Self {
+        Self {
+            known: HashMap::with_capacity(ROOM_FOR_CALLS),
+            by_id: BTreeSet::new(),
+            by_age: VecDeque::with_capacity(ROOM_FOR_CALLS),
+            early_ends: HashMap::new(),
+            live_of: HashMap::new(),
+            live: 0,
+        }
     }
 }
 
@@ -90,13 +112,10 @@ impl CallRegistry {
         self.forget(now);
         let has_number = matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
         match id_key(sighting) {
-            Some(key) if !has_number => {
-                let calls = self.by_id.get(&key)?;
-                calls
-                    .iter()
-                    .copied()
-                    .max_by_key(|call| self.known.get(call).map(|known| (known.liveness, known.first_seen)))
-            }
+            Some(key) if !has_number => self
+                .calls_with(&key)
+                .max_by_key(|(_, known)| (known.liveness, known.first_seen))
+                .map(|(call, _)| call),
             _ => self.same_call(sighting, now),
         }
     }
@@ -111,16 +130,17 @@ impl CallRegistry {
 
     /// Adds a call from before the restart.
     pub fn insert(&mut self, call: CallId, sighting: Sighting, first_seen: At, liveness: CallLiveness) {
-        if let Some(key) = id_key(&sighting) {
-            // Most ids have one call: room for it alone.
-            self.by_id.entry(key).or_insert_with(|| Vec::with_capacity(1)).push(call);
+        let id = id_key(&sighting);
+        if let Some(key) = id {
+            self.by_id.insert((key, call));
         }
         self.by_age.push_back((first_seen, call));
         self.live = self.live.saturating_add(usize::from(liveness == CallLiveness::Live));
         if let (CallLiveness::Live, CallerNumber::Public(_)) = (liveness, &sighting.caller) {
             self.live_of.entry(sighting.caller.clone()).or_default().push(call);
         }
-        self.known.insert(call, KnownCall { call, sighting, first_seen, liveness });
+        let Sighting { caller, called, .. } = sighting;
+        self.known.insert(call, KnownCall { id, caller, called, first_seen, liveness });
     }
 
     /// Marks the call as over. It stays known for [`REMEMBERED`].
@@ -128,12 +148,11 @@ impl CallRegistry {
         if let Some(known) = self.known.get_mut(&call) {
             self.live = self.live.saturating_sub(usize::from(known.is_live()));
             known.liveness = CallLiveness::Over;
-            // Only live calls are compared by it.
-            known.sighting.called = None;
-            if let Some(calls) = self.live_of.get_mut(&known.sighting.caller) {
+            known.called = None;
+            if let Some(calls) = self.live_of.get_mut(&known.caller) {
                 calls.retain(|live| *live != call);
                 if calls.is_empty() {
-                    self.live_of.remove(&known.sighting.caller);
+                    self.live_of.remove(&known.caller);
                 }
             }
         }
@@ -147,10 +166,10 @@ impl CallRegistry {
     /// Remembers the end of an unknown call. Returns false if it was remembered already.
     pub fn ended_early(&mut self, pbx: &str, threecx_call_id: &str, at: At) -> bool {
         if self.early_ends.len() >= EARLY_ENDS_MAX {
-            let oldest = self.early_ends.iter().min_by_key(|(_, at)| **at).map(|(key, _)| key.clone());
+            let oldest = self.early_ends.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key);
             oldest.and_then(|key| self.early_ends.remove(&key));
         }
-        self.early_ends.insert((pbx.to_owned(), threecx_call_id.to_owned()), at).is_none()
+        self.early_ends.insert(key_of(pbx, threecx_call_id), at).is_none()
     }
 
     /// Whether this call is live or still remembered.
@@ -170,16 +189,14 @@ impl CallRegistry {
     #[must_use]
     pub fn was_taken_again(&self, call: CallId) -> bool {
         let Some(first) = self.known.get(&call) else { return false };
-        let of_id = id_key(&first.sighting).and_then(|key| self.by_id.get(&key));
-        of_id.into_iter().flatten().filter_map(|other| self.known.get(other)).any(|later| {
-            later.sighting.caller == first.sighting.caller && later.first_seen > first.first_seen
-        })
+        let mut of_id = first.id.iter().flat_map(|key| self.calls_with(key));
+        of_id.any(|(_, later)| later.caller == first.caller && later.first_seen > first.first_seen)
     }
 
     /// The caller, as first seen.
     #[must_use]
     pub fn caller(&self, call: CallId) -> Option<&CallerNumber> {
-        self.known.get(&call).map(|known| &known.sighting.caller)
+        self.known.get(&call).map(|known| &known.caller)
     }
 
     /// Number of live calls.
@@ -188,12 +205,16 @@ impl CallRegistry {
         self.live
     }
 
+    fn calls_with(&self, id: &IdKey) -> impl Iterator<Item = (CallId, &KnownCall)> {
+        let calls = self.by_id.range((*id, CallId(0))..=(*id, CallId(u128::MAX)));
+        calls.filter_map(|(_, call)| Some((*call, self.known.get(call)?)))
+    }
+
     fn same_call(&self, sighting: &Sighting, now: At) -> Option<CallId> {
         if let Some(key) = id_key(sighting) {
-            let of_id = self.by_id.get(&key).into_iter().flatten().filter_map(|call| self.known.get(call));
-            let same = of_id.filter(|known| known.sighting.caller == sighting.caller);
-            if let Some(known) = same.max_by_key(|known| known.first_seen) {
-                return Some(known.call);
+            let same = self.calls_with(&key).filter(|(_, known)| known.caller == sighting.caller);
+            if let Some((call, _)) = same.max_by_key(|(_, known)| known.first_seen) {
+                return Some(call);
             }
         }
         self.same_without_id(sighting, now)
@@ -209,13 +230,12 @@ impl CallRegistry {
         let mut found = None;
         for (_, call) in candidates.by_ref() {
             let Some(known) = self.known.get(call) else { continue };
-            let one_has_no_id =
-                known.sighting.threecx_call_id.is_none() || sighting.threecx_call_id.is_none();
-            let called_agrees = match (&known.sighting.called, &sighting.called) {
+            let one_has_no_id = known.id.is_none() || sighting.threecx_call_id.is_none();
+            let called_agrees = match (&known.called, &sighting.called) {
                 (Some(a), Some(b)) => a == b,
                 (None, _) | (_, None) => true,
             };
-            let same_caller = known.sighting.caller == sighting.caller;
+            let same_caller = known.caller == sighting.caller;
             if one_has_no_id && known.is_live() && same_caller && called_agrees {
                 if found.is_some() {
                     return None;
@@ -238,12 +258,8 @@ impl CallRegistry {
                 self.by_age.push_back((now, call));
                 continue;
             }
-            if let Some(key) = id_key(&known.sighting) {
-                let others = self.by_id.entry(key.clone()).or_default();
-                others.retain(|c| *c != call);
-                if others.is_empty() {
-                    self.by_id.remove(&key);
-                }
+            if let Some(key) = known.id {
+                self.by_id.remove(&(key, call));
             }
             self.known.remove(&call);
         }
@@ -251,8 +267,19 @@ impl CallRegistry {
     }
 }
 
-fn id_key(sighting: &Sighting) -> Option<(String, String)> {
-    sighting.threecx_call_id.as_ref().map(|id| (sighting.pbx.clone(), id.clone()))
+fn id_key(sighting: &Sighting) -> Option<IdKey> {
+    sighting.threecx_call_id.as_ref().map(|id| key_of(&sighting.pbx, id))
+}
+
+fn key_of(pbx: &str, threecx_call_id: &str) -> IdKey {
+    let mut digest = Sha256::new();
+    // The length separates the two texts.
+    digest.update(pbx.len().to_be_bytes());
+    digest.update(pbx);
+    digest.update(threecx_call_id);
+    let mut key = IdKey::default();
+    key.iter_mut().zip(digest.finalize()).for_each(|(byte, digested)| *byte = digested);
+    key
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use precall_store::events::rows::WebhookRow;
 use sha2::{Digest as _, Sha256};
 
 /// Senders repeat a delivery within minutes.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(19_999);
+const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
 
 /// SHA-256 of the primary key of the table, cut to 16 bytes. Many are remembered, and the key itself takes 200 bytes.
 type Key = [u8; 16];
