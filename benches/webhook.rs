@@ -173,7 +173,7 @@ fn signature(mode: Mode) {
         let verified = each(batches, per_batch, || {
             let header = Some(header.as_bytes());
             let verified =
-                Verifier::begin(Kind::ThreeCx, SECRET.as_bytes(), header, now).and_then(|mut verifier| {
+                Verifier::begin(Kind::ThreeCx, &[SECRET.as_bytes()], header, now).and_then(|mut verifier| {
                     verifier.update(black_box(&body[..]));
                     verifier.finish()
                 });

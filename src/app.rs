@@ -205,8 +205,10 @@ fn recordings(config: &Config) -> Option<PathBuf> {
 fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::Settings {
     http::Settings {
         threecx: config.webhooks.threecx.clone(),
+        threecx_token: config.webhooks.threecx_token.clone(),
         elevenlabs: config.webhooks.elevenlabs.clone(),
         initiation_secret: config.webhooks.initiation_secret.clone(),
+        initiation_secret_previous: config.webhooks.initiation_secret_previous.clone(),
         trusted_proxies: config.server.trusted_proxies.clone(),
         persons: config.agent.persons.iter().map(|(name, _)| name.clone()).collect(),
         has_fallback: config.call.fallback_destination.is_some(),

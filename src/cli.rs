@@ -15,6 +15,7 @@ mod healthcheck;
 #[cfg(feature = "simulators")]
 mod install_postgres;
 mod keys;
+mod lines;
 mod live_call;
 mod migrate;
 #[cfg(not(feature = "simulators"))]
@@ -137,7 +138,12 @@ enum Command {
         #[command(subcommand)]
         command: voices::Command,
     },
-    /// Make API keys.
+    /// List, change, publish and roll back lines: what called numbers give their calls.
+    Lines {
+        #[command(subcommand)]
+        command: lines::Command,
+    },
+    /// Make, list and revoke API keys.
     Keys {
         #[command(subcommand)]
         command: keys::Command,
@@ -183,7 +189,8 @@ pub fn run() -> ExitCode {
         Command::Bypass { command } => in_system(bypass::run(command)),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),
-        Command::Keys { command } => keys::run(&command),
+        Command::Lines { command } => in_system(lines::run(command)),
+        Command::Keys { command } => in_system(keys::run(command)),
         Command::Sign(arguments) => sign::run(&arguments),
         #[cfg(feature = "simulators")]
         Command::InstallPostgres => install_postgres::run(),

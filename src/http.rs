@@ -14,12 +14,14 @@ mod clock;
 mod engine;
 mod error;
 mod fair_share;
+mod key_ring;
 mod openapi;
 mod outcome_metrics;
 mod refusals;
 mod request_id;
 mod response;
 mod routes;
+mod secret_uses;
 mod settings;
 mod shed;
 mod unsupported;
@@ -86,7 +88,9 @@ pub(crate) fn server_of(
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    start(AppState::new(settings, engine, pool), routes::routes, listener, workers)
+    let state = AppState::new(settings, engine, pool);
+    state.keys.keep_up();
+    start(state, routes::routes, listener, workers)
 }
 
 /// A server for `/metrics` only (`METRICS_ADDR`).

@@ -133,17 +133,24 @@ fn tag(hex_digits: &str) -> Option<[u8; TAG_BYTES]> {
 
 /// Checks the signature of a body piece by piece.
 pub struct Verifier {
-    mac: Hmac<Sha256>,
+    /// One for each secret.
+    macs: Vec<Hmac<Sha256>>,
     tags: Vec<[u8; TAG_BYTES]>,
 }
 
 impl Verifier {
     /// Checks the header and its time, before the body. `now` is the time of the host's clock: the sender took the
-    /// signature's time from a clock of the same kind.
+    /// signature's time from a clock of the same kind. While a secret is exchanged there are two of them; either
+    /// proves the body.
     ///
     /// # Errors
-    /// All of [`SignatureError`] but `Wrong`, unless the secret is empty.
-    pub fn begin(kind: Kind, secret: &[u8], header: Option<&[u8]>, now: At) -> Result<Self, SignatureError> {
+    /// All of [`SignatureError`] but `Wrong`, unless a secret is empty.
+    pub fn begin(
+        kind: Kind,
+        secrets: &[&[u8]],
+        header: Option<&[u8]>,
+        now: At,
+    ) -> Result<Self, SignatureError> {
         let claim =
             Claim::parse(kind, header.ok_or(SignatureError::Missing)?).ok_or(SignatureError::Malformed)?;
         let signed_at = claim.seconds().ok_or(SignatureError::Malformed)?;
@@ -154,26 +161,33 @@ impl Verifier {
         if age < kind.future_seconds().saturating_neg() {
             return Err(SignatureError::TooNew { seconds: age.saturating_neg() });
         }
-        let mut mac = keyed(secret).ok_or(SignatureError::Wrong)?;
-        mac.update(claim.time.as_bytes());
-        mac.update(b".");
-        Ok(Self { mac, tags: claim.tags })
+        let begun = |secret: &&[u8]| {
+            let mut mac = keyed(secret)?;
+            mac.update(claim.time.as_bytes());
+            mac.update(b".");
+            Some(mac)
+        };
+        let macs = secrets.iter().map(begun).collect::<Option<_>>().ok_or(SignatureError::Wrong)?;
+        Ok(Self { macs, tags: claim.tags })
     }
 
     /// Adds the next raw bytes of the body.
     pub fn update(&mut self, piece: &[u8]) {
-        self.mac.update(piece);
+        self.macs.iter_mut().for_each(|mac| mac.update(piece));
     }
 
-    /// Checks the signature of the whole body.
+    /// Checks the signature of the whole body. Returns the place of the secret that proved it.
     ///
     /// # Errors
     /// [`SignatureError::Wrong`].
-    pub fn finish(self) -> Result<(), SignatureError> {
-        let Self { mac, tags } = self;
-        // Every tag is compared, so that the timing does not show which one matched.
-        let matching = tags.iter().filter(|tag| mac.clone().verify_slice(tag.as_slice()).is_ok()).count();
-        if matching == 0 { Err(SignatureError::Wrong) } else { Ok(()) }
+    pub fn finish(self) -> Result<usize, SignatureError> {
+        let Self { macs, tags } = self;
+        let matching = |mac: &Hmac<Sha256>| {
+            // Every tag is compared, so that the timing does not show which one matched.
+            tags.iter().filter(|tag| mac.clone().verify_slice(tag.as_slice()).is_ok()).count()
+        };
+        let counts: Vec<usize> = macs.iter().map(matching).collect();
+        counts.iter().position(|count| *count > 0).ok_or(SignatureError::Wrong)
     }
 }
 

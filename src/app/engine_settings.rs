@@ -159,6 +159,8 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
 pub(crate) fn default_line(config: &Config) -> Line {
     Line {
         id: LineId::new("default"),
+        version: None,
+        trial: None,
         account: "default".to_owned(),
         agent_id: config.elevenlabs.agent_id.clone(),
         phone_number_id: config.elevenlabs.phone_number_id.clone().unwrap_or_default(),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use awc::SendClientRequest;
+use awc::http::StatusCode;
+use bytes::Bytes;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use precall_base::clock;
@@ -59,6 +61,12 @@ impl Service {
         self.exchange(path, |client, url, key| client.get(url).bearer_auth(key).send()).await
     }
 
+    /// Reads a path below `/api/v1`; none if there is nothing (404).
+    pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Exit> {
+        let asked = self.ask(path, |client, url, key| client.get(url).bearer_auth(key).send()).await?;
+        if asked.status == StatusCode::NOT_FOUND { Ok(None) } else { asked.read().map(Some) }
+    }
+
     /// Posts to a path below `/api/v1`.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Exit> {
         self.exchange(path, |client, url, key| client.post(url).bearer_auth(key).send_json(body)).await
@@ -67,6 +75,11 @@ impl Service {
     /// Puts to a path below `/api/v1`.
     pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Exit> {
         self.exchange(path, |client, url, key| client.put(url).bearer_auth(key).send_json(body)).await
+    }
+
+    /// Deletes a path below `/api/v1`.
+    pub(super) async fn delete(&self, path: &str) -> Result<(), Exit> {
+        self.exchange(path, |client, url, key| client.delete(url).bearer_auth(key).send()).await
     }
 
     /// The first items of a list, page by page. `query` may be empty.
@@ -90,6 +103,14 @@ impl Service {
         path: &str,
         send: impl FnOnce(&awc::Client, &str, &str) -> SendClientRequest,
     ) -> Result<T, Exit> {
+        self.ask(path, send).await?.read()
+    }
+
+    async fn ask(
+        &self,
+        path: &str,
+        send: impl FnOnce(&awc::Client, &str, &str) -> SendClientRequest,
+    ) -> Result<Asked, Exit> {
         let (base, key) = (self.base()?, self.key()?);
         let url = format!("{base}/api/v1/{path}");
         let client = awc::Client::builder().timeout(WITHIN).finish();
@@ -103,14 +124,7 @@ impl Service {
             Ok(Err(error)) => return Err(failed(&format!("{url}: {error}"))),
             Err(_) => return Err(failed(&format!("{url} does not answer"))),
         };
-        if status.is_success() {
-            let read = serde_json::from_slice(&text);
-            return read
-                .map_err(|error| failed(&format!("{url} sent an answer that cannot be read: {error}")));
-        }
-        let Refused { detail, candidates } = serde_json::from_slice(&text).unwrap_or_default();
-        let candidates = candidates.iter().map(|id| format!("\n  {id}")).collect::<String>();
-        Err(failed(&format!("{url} answers {}: {detail}{candidates}", status.as_u16())))
+        Ok(Asked { url, status, text })
     }
 
     fn base(&self) -> Result<String, Exit> {
@@ -129,6 +143,28 @@ impl Service {
             None => std::env::var("PRECALL_API_KEY").unwrap_or_default(),
         };
         read_key(&text).map_err(|why| unusable(&why))
+    }
+}
+
+/// An answer of the service.
+struct Asked {
+    url: String,
+    status: StatusCode,
+    text: Bytes,
+}
+
+impl Asked {
+    fn read<T: DeserializeOwned>(self) -> Result<T, Exit> {
+        let Self { url, status, text } = self;
+        if status.is_success() {
+            let text: &[u8] = if text.is_empty() { b"null" } else { &text };
+            let read = serde_json::from_slice(text);
+            return read
+                .map_err(|error| failed(&format!("{url} sent an answer that cannot be read: {error}")));
+        }
+        let Refused { detail, candidates } = serde_json::from_slice(&text).unwrap_or_default();
+        let candidates = candidates.iter().map(|id| format!("\n  {id}")).collect::<String>();
+        Err(failed(&format!("{url} answers {}: {detail}{candidates}", status.as_u16())))
     }
 }
 

@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConditionallySelectable, ConstantTimeEq};
+use uuid::Uuid;
 
 use super::kind::Kind;
 use super::problem::Problems;
+use super::scopes::Scopes;
 use super::section::Section;
 use super::setting::variables;
 use super::value::lists::List;
@@ -20,36 +22,8 @@ variables! { Section::Api;
         probed: Probed::Cannot("only the hashes of keys are configured"),
         unit: "list of entries",
         help: "Keys of the API, as entries NAME:SCOPES:SHA256 that `precall keys new` prints.",
-        note: "SCOPES is one or more of read, operate and admin, joined by +. Unset: the API is closed.",
-    }
-}
-
-/// What a key allows. Each scope includes the ones before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Scope {
-    /// Read calls, callers and voices.
-    Read,
-    /// Act on calls.
-    Operate,
-    /// Change callers, voices and settings.
-    Admin,
-}
-
-impl Scope {
-    /// Its name in `API_KEYS`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Operate => "operate",
-            Self::Admin => "admin",
-        }
-    }
-
-    /// The scope of that name.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Read, Self::Operate, Self::Admin].into_iter().find(|scope| scope.name() == name)
+        note: "SCOPES is one or more of read, pii, voice, listen, operate and admin, joined by +. More keys: `precall \
+               keys create`.",
     }
 }
 
@@ -58,8 +32,10 @@ impl Scope {
 pub struct Principal {
     /// Name of the entry, for logs and audit rows.
     pub name: Arc<str>,
-    /// The widest of its scopes.
-    pub scope: Scope,
+    /// What the key allows.
+    pub scopes: Scopes,
+    /// The row of a key in the database; none of an entry of `API_KEYS`.
+    pub id: Option<Uuid>,
 }
 
 #[derive(Clone)]
@@ -68,7 +44,7 @@ struct Entry {
     digest: [u8; 32],
 }
 
-/// The keys. Without any, the API is closed.
+/// The keys of `API_KEYS`.
 #[derive(Clone, Default)]
 pub struct ApiKeys(Vec<Entry>);
 
@@ -85,10 +61,7 @@ impl ApiKeys {
     /// The owner of the key. The time taken does not depend on whether or where an entry matches.
     #[must_use]
     pub fn authenticate(&self, presented: &str) -> Option<Principal> {
-        if !is_key(presented) {
-            return None;
-        }
-        let digest: [u8; 32] = Sha256::digest(presented.as_bytes()).into();
+        let digest = digest(presented)?;
         let mut matching = u64::MAX;
         for (index, entry) in (0_u64..).zip(&self.0) {
             let same: Choice = entry.digest.ct_eq(&digest);
@@ -98,7 +71,7 @@ impl ApiKeys {
         Some(entry.principal.clone())
     }
 
-    /// Whether the API is closed.
+    /// Whether there is none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -106,17 +79,36 @@ impl ApiKeys {
 
     /// The `API_KEYS` entry of a key; `None` when the name or the key cannot be used.
     #[must_use]
-    pub fn entry(name: &str, scope: Scope, key: &str) -> Option<String> {
-        let fits = is_name(name) && is_key(key);
-        fits.then(|| format!("{name}:{}:{}", scope.name(), hex::encode(Sha256::digest(key.as_bytes()))))
+    pub fn entry(name: &str, scopes: impl Into<Scopes>, key: &str) -> Option<String> {
+        let digest = digest(key).filter(|_| is_name(name))?;
+        Some(format!("{name}:{}:{}", scopes.into().names().join("+"), hex::encode(digest)))
     }
+
+    /// The owners of the keys.
+    pub fn principals(&self) -> impl Iterator<Item = &Principal> {
+        self.0.iter().map(|entry| &entry.principal)
+    }
+}
+
+/// A new key: 244 random bits of the operating system.
+#[must_use]
+pub fn new_key() -> String {
+    format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple())
+}
+
+/// SHA-256 of a key; none of a text that is no key: too short, too long, or not of visible ASCII.
+#[must_use]
+pub(crate) fn digest(key: &str) -> Option<[u8; 32]> {
+    is_key(key).then(|| Sha256::digest(key.as_bytes()).into())
 }
 
 fn is_key(text: &str) -> bool {
     KEY_LENGTH.contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
-fn is_name(name: &str) -> bool {
+/// Whether a key may have this name: 1 to 40 letters, digits, - _ . @
+#[must_use]
+pub(crate) fn is_name(name: &str) -> bool {
     const MAX: usize = 40;
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@');
     (1..=MAX).contains(&name.len()) && name.bytes().all(is_plain)
@@ -138,12 +130,7 @@ impl ApiKeys {
         if !is_name(name) {
             return Err("has no usable name (1 to 40 letters, digits, - _ . @)");
         }
-        let mut widest = None;
-        for scope in scopes.split('+') {
-            let scope = Scope::from_name(scope.trim()).ok_or("has an unknown scope")?;
-            widest = widest.max(Some(scope));
-        }
-        let scope = widest.ok_or("has no scope")?;
+        let scopes = Scopes::of_names(scopes.split('+')).map_err(|_| "has an unknown scope")?;
         let is_lower = !hash.bytes().any(|byte| byte.is_ascii_uppercase());
         let mut digest = [0_u8; 32];
         if !is_lower || hex::decode_to_slice(hash, &mut digest).is_err() {
@@ -155,7 +142,7 @@ impl ApiKeys {
         if self.0.iter().any(|known| known.digest == digest) {
             return Err("has the key of an earlier entry");
         }
-        self.0.push(Entry { principal: Principal { name: Arc::from(name), scope }, digest });
+        self.0.push(Entry { principal: Principal { name: Arc::from(name), scopes, id: None }, digest });
         Ok(())
     }
 }
@@ -165,8 +152,8 @@ impl FromText for ApiKeys {
     const KIND: Kind = Kind::Secret;
 
     fn from_text(text: &str) -> Result<Self, Complaint> {
-        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, operate, admin \
-                             joined by +, and the key's SHA-256 as 64 lower-case hex digits";
+        const RIGHT: &str = "NAME:SCOPES:SHA256 as `precall keys new` prints it: scopes of read, pii, voice, \
+                             listen, operate, admin joined by +, and the key's SHA-256 as 64 lower-case hex digits";
         let List(entries) = List::from_text(text)?;
         let mut keys = Self::default();
         for (place, entry) in (1_usize..).zip(&entries) {

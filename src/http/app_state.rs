@@ -14,7 +14,9 @@ use super::error::{Code, Problem};
 use super::settings::Settings;
 use crate::http::api::open_streams::OpenStreams;
 use crate::http::fair_share::Rates;
+use crate::http::key_ring::KeyRing;
 use crate::http::refusals::Refusals;
+use crate::http::secret_uses::SecretUses;
 
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
@@ -29,6 +31,8 @@ pub(crate) struct AppState {
     pub(crate) pool: Pool,
     pub(crate) rates: Rates,
     pub(crate) refusals: Arc<Refusals>,
+    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) secret_uses: SecretUses,
     pub(crate) streams: Arc<OpenStreams>,
     pub(crate) uploads: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
@@ -40,9 +44,11 @@ impl AppState {
         Self {
             rates: Rates::new(settings.source_limit),
             refusals: Refusals::new(settings.log.clone()),
+            keys: KeyRing::new(settings.api_keys.clone(), pool.clone(), settings.log.clone()),
             settings,
             engine,
             pool,
+            secret_uses: SecretUses::default(),
             streams: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),

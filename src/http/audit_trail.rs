@@ -1,5 +1,6 @@
-//! Middleware: writes an audit row for every change by API. No handler can forget it: a handler that says nothing gets
-//! a row with its method and path. A refused request changes nothing and gets no row; the log has it.
+//! Middleware: writes an audit row for every change by API, and for every look at personal data. No handler can forget
+//! a change: a handler that says nothing gets a row with its method and path. A refused request changes nothing and has
+//! no row; the log has it.
 
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use uuid::Uuid;
 
 use super::app_state::AppState;
 use super::clock;
+use super::error::{Code, Problem};
 use crate::config::Principal;
 
 /// Time limit for the row. The change is done, and its answer must not wait for a dead database.
@@ -47,7 +49,17 @@ pub(crate) fn changed(
     response
 }
 
-/// Writes the audit row of a successful change, before the answer.
+/// Says that the answer shows personal data: numbers, or what was said. Without its row there is no such answer.
+pub(crate) fn seen(
+    response: HttpResponse,
+    action: &'static str,
+    subject: Option<Uuid>,
+    detail: impl Into<Option<Value>>,
+) -> HttpResponse {
+    changed(response, action, subject, detail)
+}
+
+/// Writes the audit row of a successful change or of a look at personal data, before the answer.
 pub(crate) async fn audited<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -55,16 +67,20 @@ pub(crate) async fn audited<B: MessageBody + 'static>(
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let app = request.app_data::<web::Data<AppState>>().cloned();
     let response = next.call(request).await?;
-    let (false, Some(app)) = (is_read || !response.status().is_success(), app) else { return Ok(response) };
+    let (true, Some(app)) = (response.status().is_success(), app) else { return Ok(response) };
     let change = response.response().extensions().get::<Change>().cloned();
+    if is_read && change.is_none() {
+        return Ok(response);
+    }
     let (action, subject, detail) = match change {
         Some(Change::Recorded) => return Ok(response),
         Some(Change::Row { action, subject, detail }) => (action.to_owned(), subject, detail),
         None => unnamed(&response),
     };
     let who = response.request().extensions().get::<Principal>().map(|principal| principal.name.clone());
-    write(&app, who.as_deref().unwrap_or("unknown"), &action, subject, detail).await;
-    Ok(response)
+    let written = write(&app, who.as_deref().unwrap_or("unknown"), &action, subject, detail).await;
+    // What was done is done; what would be seen need not be.
+    if is_read && !written { Err(Problem::of(Code::DatabaseUnreachable).into()) } else { Ok(response) }
 }
 
 /// The row of a handler that says nothing. The path is a pattern, so that no number is in it.
@@ -75,15 +91,22 @@ fn unnamed<B>(response: &ServiceResponse<B>) -> (String, Option<Uuid>, Option<Va
     (format!("{} {path}", request.method()), id, Some(json!({ "status": response.status().as_u16() })))
 }
 
-/// Writes a row. If that fails, the log line is the only record.
-async fn write(app: &AppState, who: &str, action: &str, subject: Option<Uuid>, detail: Option<Value>) {
+/// Writes a row. If that fails, the log line is the only record. Returns whether it was written.
+async fn write(
+    app: &AppState,
+    who: &str,
+    action: &str,
+    subject: Option<Uuid>,
+    detail: Option<Value>,
+) -> bool {
     let writing = async {
         let client = app.pool.get().await?;
         audit::record(&**client, who, action, subject, detail, clock::wall()).await
     };
     let written = tokio::time::timeout(LONGEST, writing).await.unwrap_or(Err(StoreError::TooSlow));
-    if let Err(error) = written {
+    if let Err(error) = &written {
         warn!(app.settings.log, "audit log could not be written"; "action" => action, "key" => who,
             "subject" => subject.map(|subject| subject.to_string()), "error" => %error);
     }
+    written.is_ok()
 }

@@ -68,6 +68,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn set_bypass(&self, word: BypassRow) -> LocalBoxFuture<'_, Result<BypassRow, NotBypassed>>;
     /// The bypasses in force.
     fn bypasses(&self) -> Vec<BypassRow>;
+    /// Reads the lines again. Done once new calls use them.
+    fn reload_lines(&self) -> LocalBoxFuture<'_, ()>;
     /// The live calls.
     fn live(&self) -> Vec<LiveCall>;
     /// The health of the engine.
@@ -135,6 +137,10 @@ impl Engine for EngineHandle {
 
     fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer {
         self.initiation(asked)
+    }
+
+    fn reload_lines(&self) -> LocalBoxFuture<'_, ()> {
+        self.reload_lines().boxed_local()
     }
 
     fn clone_for(&self, caller: String) -> LocalBoxFuture<'_, Result<bool, String>> {

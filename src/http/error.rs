@@ -91,6 +91,10 @@ codes! {
     CallerNotFound = "caller_not_found", 404, "There is no such caller";
     /// No speaker has this id, or the speaker is erased.
     SpeakerNotFound = "speaker_not_found", 404, "There is no such speaker";
+    /// No API key of the database has this id.
+    KeyNotFound = "key_not_found", 404, "There is no such API key";
+    /// The number has no line, or the line has no such version.
+    LineNotFound = "line_not_found", 404, "There is no such line, or no such version of it";
     /// No webhook has this id.
     WebhookNotFound = "webhook_not_found", 404, "There is no such webhook";
     /// The path does not support this method.
@@ -103,6 +107,8 @@ codes! {
     StillUnreadable = "still_unreadable", 409, "The webhook still cannot be read";
     /// The call of the webhook is too old to start.
     CallerGone = "caller_gone", 409, "The call is too old to be started";
+    /// Another API key has or had this name.
+    NameTaken = "name_taken", 409, "The name is taken";
     /// The caller has a live call.
     CallerIsLive = "caller_is_live", 409, "The caller has a live call";
     /// The call has ended.
@@ -125,6 +131,8 @@ codes! {
     SampleRefused = "sample_refused", 422, "The sample cannot be used";
     /// The source is above its rate or its connections.
     TooManyFromSource = "too_many_from_source", 429, "Too many requests from this address";
+    /// The source has sent too many wrong API keys.
+    TooManyWrongKeys = "too_many_wrong_keys", 429, "Too many wrong API keys from this address";
     /// The key has its limit of event streams open.
     TooManyStreams = "too_many_streams", 429, "Too many event streams with this API key";
     /// A fault of precall. Its log has the details.
@@ -200,6 +208,7 @@ impl Problem {
             | Code::DatabaseUnreachable
             | Code::ProviderUnreachable => Some("5"),
             Code::Draining => Some("10"),
+            Code::TooManyWrongKeys => Some("60"),
             _ => None,
         }
     }

@@ -7,7 +7,8 @@ use utoipa::{Modify, OpenApi};
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, bypass, callers, calls, events, live, operate, samples, speakers, statistics, voices, webhooks,
+    audit, bypass, callers, calls, events, keys, lines, live, operate, samples, speakers, statistics, voices,
+    webhooks,
 };
 use super::error::{Code, Problem};
 use super::ops::{health, metrics_page};
@@ -22,11 +23,14 @@ use super::webhooks::{initiation, postcall, threecx};
     paths(
         calls::list, calls::one, calls::events, operate::hangup, operate::handoff, operate::transfer,
         operate::fallback, operate::retry_clone, live::live,
+        keys::list, keys::create, keys::revoke,
+        lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,
         bypass::list, bypass::switch, statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,
         speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,
-        threecx::webhook, postcall::webhook, initiation::webhook, voices::list, voices::reconcile, voices::warm,
+        threecx::webhook, threecx::by_token,
+        postcall::webhook, initiation::webhook, voices::list, voices::reconcile, voices::warm,
         webhooks::list, webhooks::replay,
         samples::upload,
     ),

@@ -81,7 +81,13 @@ pub(crate) async fn api<B: MessageBody + 'static>(
     };
     let outcome = outcome_of(&response);
     app.engine.metrics().api_refused(outcome);
-    let suspicious = [Code::Unauthenticated, Code::Forbidden, Code::TooManyFromSource];
+    let suspicious = [
+        Code::Unauthenticated,
+        Code::TooManyWrongKeys,
+        Code::AddressNotTrusted,
+        Code::Forbidden,
+        Code::TooManyFromSource,
+    ];
     if suspicious.iter().any(|code| code.name() == outcome) {
         app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings), None);
     }

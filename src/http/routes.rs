@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, events, idempotency, live, operate, query_check, samples, speakers,
-    statistics, voices, webhooks,
+    audit, bypass, callers, calls, events, idempotency, keys, lines, live, operate, query_check, samples,
+    speakers, statistics, voices, webhooks,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -38,6 +38,13 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(
             resource("/webhook/3cx")
                 .route(post().to(threecx::webhook))
+                .wrap(from_fn(unsupported::content_coding))
+                .wrap(from_fn(shed::shed))
+                .wrap(from_fn(outcome_metrics::threecx)),
+        )
+        .service(
+            resource("/webhook/3cx/{token}")
+                .route(post().to(threecx::by_token))
                 .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::threecx)),
@@ -69,6 +76,16 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(readable("/webhooks", webhooks::list))
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(readable("/bypass", bypass::list).route(put().to(bypass::switch)))
+                .service(readable("/lines", lines::list))
+                .service(
+                    readable("/lines/{number}", lines::one)
+                        .route(put().to(lines::put))
+                        .route(delete().to(lines::delete)),
+                )
+                .service(resource("/lines/{number}/publish").route(post().to(lines::publish)))
+                .service(resource("/lines/{number}/rollback").route(post().to(lines::roll_back)))
+                .service(readable("/keys", keys::list).route(post().to(keys::create)))
+                .service(resource("/keys/{id}").route(delete().to(keys::revoke)))
                 .service(readable("/live", live::live))
                 .service(readable("/statistics", statistics::statistics))
                 .service(readable("/callers", callers::list))

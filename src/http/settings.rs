@@ -26,10 +26,14 @@ pub(crate) enum MetricsPlace {
 pub(crate) struct Settings {
     /// The sender of `/webhook/3cx`: its secret and its addresses.
     pub(crate) threecx: Sender,
+    /// The token of 3CX webhooks that are not signed; `None`: every one must be signed.
+    pub(crate) threecx_token: Option<Secret>,
     /// The sender of `/webhook/elevenlabs/...`: its secret and its addresses.
     pub(crate) elevenlabs: Sender,
     /// `X-Initiation-Secret`. Unset: the initiation webhook answers 404.
     pub(crate) initiation_secret: Option<Secret>,
+    /// The one before, which is still taken.
+    pub(crate) initiation_secret_previous: Option<Secret>,
     /// Proxies whose `X-Forwarded-For` is used.
     pub(crate) trusted_proxies: AddressList,
     /// Requests per second of one source, for each kind of request.

@@ -22,9 +22,23 @@ fn verify(
     body: &[u8],
     now: At,
 ) -> Result<(), SignatureError> {
-    let mut verifier = Verifier::begin(kind, secret, header, now)?;
+    let mut verifier = Verifier::begin(kind, &[secret], header, now)?;
     verifier.update(body);
-    verifier.finish()
+    verifier.finish().map(|place| assert_eq!(place, 0))
+}
+
+#[test]
+fn either_of_two_secrets_proves_a_body() {
+    let (new, old, now): (&[u8], &[u8], At) = (b"the new secret", b"the old secret", at(1_700_000_000));
+    for (secret, place) in [(new, Ok(0)), (old, Ok(1)), (b"another".as_slice(), Err(SignatureError::Wrong))] {
+        let (_, header) = sign(Kind::ThreeCx, secret, BODY, now);
+        let mut verifier = Verifier::begin(Kind::ThreeCx, &[new, old], Some(header.as_bytes()), now).unwrap();
+        verifier.update(BODY);
+        assert_eq!(verifier.finish(), place);
+    }
+    let (_, header) = sign(Kind::ThreeCx, old, BODY, now);
+    let begun = Verifier::begin(Kind::ThreeCx, &[new, b""], Some(header.as_bytes()), now);
+    assert_eq!(begun.err(), Some(SignatureError::Wrong), "an empty secret proves nothing");
 }
 
 fn check(kind: Kind, header: &str, now: i64) -> Result<(), SignatureError> {
@@ -168,11 +182,11 @@ proptest! {
         piece in 1_usize..300,
     ) {
         let (_, header) = sign(Kind::ElevenLabs, &secret, &body, at(T));
-        let mut verifier = Verifier::begin(Kind::ElevenLabs, &secret, Some(header.as_bytes()), at(T + 5)).unwrap();
+        let mut verifier = Verifier::begin(Kind::ElevenLabs, &[&secret], Some(header.as_bytes()), at(T + 5)).unwrap();
         for piece in body.chunks(piece) {
             verifier.update(piece);
         }
-        assert_eq!(verifier.finish(), Ok(()));
+        assert_eq!(verifier.finish(), Ok(0));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use precall_simulators::elevenlabs::Agent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::callers::{order, with_keys};
 use crate::support::{CALLED, Plan, World, caller};
 
 const SALES: &str = "+12025550180";
@@ -158,5 +159,113 @@ async fn a_live_call_keeps_its_settings_when_its_line_is_deleted() {
     let row = world.completed(call).await;
     assert_eq!(row.get::<_, String>("line"), SALES);
     assert_eq!(world.dials("agent")[0]["body"]["agent_id"], "agent_sales");
+    world.stop().await;
+}
+
+async fn line_order(world: &World, method: &str, path: &str, body: Value) -> Value {
+    let (status, answer) = order(world, method, path, &body).await;
+    assert_eq!(status, 200, "{method} {path}: {answer}");
+    answer
+}
+
+fn agent_of(dial: &Value) -> &Value {
+    &dial["body"]["agent_id"]
+}
+
+#[actix::test]
+async fn a_line_is_drafted_published_and_rolled_back_without_a_restart() {
+    let world = World::with(with_keys()).await;
+    let path = format!("/api/v1/lines/{}", SALES.replace('+', "%2B"));
+    let agent = |agent: &str| json!({ "agent_id": agent, "phone_number_id": "phnum_sales" });
+    let (status, _) = order(&world, "GET", &path, &Value::Null).await;
+    assert_eq!(status, 404);
+
+    let put =
+        line_order(&world, "PUT", &path, json!({ "settings": agent("agent_1"), "note": "first" })).await;
+    assert_eq!((&put["version"], &put["in_use"]), (&json!(1), &json!(true)));
+    let draft =
+        line_order(&world, "PUT", &path, json!({ "settings": agent("agent_2"), "publish": false })).await;
+    assert_eq!((&draft["version"], &draft["in_use"]), (&json!(2), &json!(false)));
+    world.completed(ring(&world, "pbx-1", &caller(1), SALES).await).await;
+    line_order(&world, "POST", &format!("{path}/publish"), json!({ "version": 2 })).await;
+    let second = ring(&world, "pbx-2", &caller(2), SALES).await;
+    world.completed(second).await;
+    line_order(&world, "POST", &format!("{path}/rollback"), json!({})).await;
+    world.completed(ring(&world, "pbx-3", &caller(3), SALES).await).await;
+    let agents: Vec<Value> = world.dials("agent").iter().map(|dial| agent_of(dial).clone()).collect();
+    assert_eq!(agents, ["agent_1", "agent_2", "agent_1"]);
+
+    let offered = "select event -> 'policy' ->> 'line_version' from call_events where call = $1 and seq = 1";
+    let offered: String = world.client.query_one(offered, &[&second]).await.unwrap().get(0);
+    assert_eq!(offered, "2");
+    let (_, line) = order(&world, "GET", &path, &Value::Null).await;
+    let versions: Vec<_> = line["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (it["version"].clone(), it["state"].clone(), it["outcomes"]["completed"].clone()))
+        .collect();
+    assert_eq!(versions, [(json!(2), json!("retired"), json!(1)), (json!(1), json!("published"), json!(2))]);
+    assert_eq!(line["items"][1]["created_by"], "anna");
+    let actions = "select array_agg(action order by id) from audit_log where action like 'line%'";
+    let actions: Vec<String> = world.client.query_one(actions, &[]).await.unwrap().get(0);
+    assert_eq!(actions, ["line_published", "line_drafted", "line_published", "line_rolled_back"]);
+
+    let (status, _) = order(&world, "DELETE", &path, &Value::Null).await;
+    assert_eq!(status, 204);
+    let (status, problem) = order(&world, "POST", &format!("{path}/publish"), &json!({ "version": 9 })).await;
+    assert_eq!((status, problem["code"].as_str()), (404, Some("line_not_found")));
+    let put = line_order(&world, "PUT", &path, json!({ "settings": agent("agent_3") })).await;
+    assert_eq!(put["version"], 3, "the versions of a deleted line stay");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_version_on_trial_is_for_its_share_of_callers_and_each_caller_keeps_it() {
+    let world = World::with(with_keys()).await;
+    let path = format!("/api/v1/lines/{}", SALES.replace('+', "%2B"));
+    let agent = |agent: &str| json!({ "settings": { "agent_id": agent }, "publish": agent == "agent_1" });
+    for name in ["agent_1", "agent_2"] {
+        line_order(&world, "PUT", &path, agent(name)).await;
+    }
+    let (status, problem) =
+        order(&world, "POST", &format!("{path}/publish"), &json!({ "version": 1, "percent": 30 })).await;
+    assert_eq!((status, problem["code"].as_str()), (409, Some("not_possible")), "it counts already");
+    line_order(&world, "POST", &format!("{path}/publish"), json!({ "version": 2, "percent": 50 })).await;
+    let mut versions = Vec::new();
+    for round in 0..2 {
+        for n in 1..=12 {
+            let call = ring(&world, &format!("pbx-{round}-{n}"), &caller(n), SALES).await;
+            let row = world.completed(call).await;
+            let metadata: Value = row.get("metadata");
+            versions.push(metadata["line_version"].as_i64().unwrap());
+        }
+    }
+    let (first, again) = versions.split_at(12);
+    assert_eq!(first, again, "a caller keeps the version");
+    let on_trial = first.iter().filter(|version| **version == 2).count();
+    assert!((1..12).contains(&on_trial), "{first:?}");
+    line_order(&world, "POST", &format!("{path}/rollback"), json!({})).await;
+    let (_, line) = order(&world, "GET", &path, &Value::Null).await;
+    assert_eq!((&line["current"]["version"], &line["current"]["trial"]), (&json!(1), &Value::Null));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn settings_that_cannot_be_used_are_refused_with_the_name_of_the_field() {
+    let world = World::with(with_keys()).await;
+    let path = format!("/api/v1/lines/{}", SALES.replace('+', "%2B"));
+    for (settings, says) in [
+        (json!({ "max_live_calls": 0 }), "max_live_calls"),
+        (json!({ "voice_policy": "always" }), "voice_policy"),
+        (json!({ "agent_id": "a\nb" }), "agent_id"),
+        (json!({ "greeting_message": "" }), "greeting_message"),
+        (json!({ "agent": "a" }), "agent"),
+    ] {
+        let (status, problem) = order(&world, "PUT", &path, &json!({ "settings": settings })).await;
+        assert_eq!((status, problem["code"].as_str()), (400, Some("bad_field")), "{settings}: {problem}");
+        assert!(problem["detail"].as_str().unwrap().contains(says), "{problem}");
+    }
+    assert_eq!(world.count("select count(*) from line_versions", &[]).await, 0);
     world.stop().await;
 }

@@ -28,6 +28,7 @@ mod health_outcomes;
 mod idempotency;
 mod inbox;
 mod isolation;
+mod keys;
 mod left_behind;
 mod lines;
 mod live_arrivals;

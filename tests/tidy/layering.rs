@@ -40,7 +40,7 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Files that pass a pool on to the store and send PostgreSQL nothing of their own.
-const POOL_HOLDERS: [&str; 11] = [
+const POOL_HOLDERS: [&str; 12] = [
     "actors/src/admission/bypass_keeper.rs",
     "actors/src/api/handle.rs",
     "actors/src/call/pin/check.rs",
@@ -52,6 +52,7 @@ const POOL_HOLDERS: [&str; 11] = [
     "src/app/pools.rs",
     "src/http.rs",
     "src/http/app_state.rs",
+    "src/http/key_ring.rs",
 ];
 
 /// How a statement begins; `update` and `with` alone begin sentences as well.

@@ -13,7 +13,7 @@ use precall_store::bypass::BypassRow;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
 use serde_json::value::RawValue;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::{InitiationAnswer, InitiationAsked};
 use crate::admission::bypass_keeper::Keeper;
@@ -84,6 +84,8 @@ pub struct EngineHandle {
     pub(crate) limits: ConfiguredLimits,
     pub(crate) recently_kept: Arc<RecentlyKept>,
     pub(crate) bypass_keeper: Arc<Keeper>,
+    /// Asks for the lines to be read again. The sender of a question is told when that is done.
+    pub(crate) lines: mpsc::Sender<oneshot::Sender<()>>,
 }
 
 impl EngineHandle {
@@ -124,6 +126,15 @@ impl EngineHandle {
     pub async fn is_our_agent(&self, agent_id: String) -> Result<bool, Busy> {
         let asked = self.supervisor.send(IsOurAgent(agent_id));
         tokio::time::timeout(ANSWER_WITHIN, asked).await.ok().and_then(Result::ok).ok_or(Busy::TooSlow)
+    }
+
+    /// Reads the lines again and prepares their prompts. Returns once new calls use them: after seconds, where a prompt
+    /// must be spoken first.
+    pub async fn reload_lines(&self) {
+        let (done, reloaded) = oneshot::channel();
+        if self.lines.send(done).await.is_ok() {
+            let _ = reloaded.await;
+        }
     }
 
     /// Stores a webhook unchanged, once.

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{LineId, Policy, Proof, Route, VoiceId, VoicePolicy, VoiceWait};
-use precall_store::lines::StoredLine;
+use precall_store::lines::{LineSettings, StoredLine};
+use sha2::{Digest as _, Sha256};
 
 use crate::call::announcements::Announcements;
 
@@ -17,6 +18,10 @@ use crate::call::announcements::Announcements;
 pub struct Line {
     /// The called number, or `default`.
     pub id: LineId,
+    /// The version of its settings; `None` for the default line and for a row that was written by hand.
+    pub version: Option<u32>,
+    /// The version on trial, and how many of a hundred callers get it.
+    pub trial: Option<(u8, Arc<Line>)>,
     /// The account that owns the line.
     pub account: String,
     /// The agent's id at ElevenLabs.
@@ -137,6 +142,7 @@ impl Line {
         Policy {
             route: rules.route,
             line: self.id.clone(),
+            line_version: self.version,
             fallback_voice: self.fallback_voice.clone(),
             voice_wait: rules.voice_wait,
             auto_transition: rules.auto_transition,
@@ -167,10 +173,41 @@ impl Line {
         }
     }
 
-    fn with_stored(&self, stored: &StoredLine) -> Self {
+    /// The name of its prompts: each version has its own.
+    #[must_use]
+    pub fn prompts_id(&self) -> LineId {
+        match self.version {
+            Some(version) => LineId::new(format!("{} version {version}", self.id)),
+            None => self.id.clone(),
+        }
+    }
+
+    /// The version of this line that the caller gets. A caller always gets the same while the share stays.
+    #[must_use]
+    pub fn of_caller(self: &Arc<Self>, caller: &CallerNumber) -> Arc<Self> {
+        match &self.trial {
+            Some((percent, trial)) if share(&self.id, caller).is_some_and(|share| share < *percent) => {
+                Arc::clone(trial)
+            }
+            Some(_) | None => Arc::clone(self),
+        }
+    }
+
+    fn with_row(&self, row: &StoredLine) -> Self {
+        let id = LineId::new(&row.number);
+        let version = |version: i32| u32::try_from(version).ok();
+        let trial = row.trial.as_ref().and_then(|trial| {
+            let line = self.with_stored(id.clone(), &trial.settings, version(trial.version));
+            Some((u8::try_from(trial.percent).ok()?, Arc::new(line)))
+        });
+        Self { trial, ..self.with_stored(id, &row.settings, row.version.and_then(version)) }
+    }
+
+    fn with_stored(&self, id: LineId, stored: &LineSettings, version: Option<u32>) -> Self {
         let mut line = self.clone();
-        line.id = LineId::new(&stored.number);
-        line.account.clone_from(&stored.account);
+        line.id = id;
+        line.version = version;
+        stored.account().clone_into(&mut line.account);
         let set = |field: &mut String, value: &Option<String>| {
             if let Some(value) = value {
                 field.clone_from(value);
@@ -179,10 +216,10 @@ impl Line {
         set(&mut line.agent_id, &stored.agent_id);
         set(&mut line.phone_number_id, &stored.phone_number_id);
         set(&mut line.greeting_message, &stored.greeting_message);
-        line.greeting_voice = stored.greeting_voice.as_ref().map(VoiceId::new).or(line.greeting_voice);
+        line.greeting_voice = stored.greeting_voice_id.as_ref().map(VoiceId::new).or(line.greeting_voice);
         line.language = stored.language.clone().or(line.language);
-        line.fallback_voice = stored.fallback_voice.as_ref().map(VoiceId::new).or(line.fallback_voice);
-        line.voice_policy = stored.voice_policy.unwrap_or(line.voice_policy);
+        line.fallback_voice = stored.fallback_voice_id.as_ref().map(VoiceId::new).or(line.fallback_voice);
+        line.voice_policy = stored.policy().unwrap_or(line.voice_policy);
         line.fallback_destination = stored.fallback_destination.clone().or(line.fallback_destination);
         line.max_live_calls =
             stored.max_live_calls.and_then(|n| usize::try_from(n).ok()).or(line.max_live_calls);
@@ -192,6 +229,20 @@ impl Line {
             seconds(stored.clone_max_wait_seconds).unwrap_or(line.rules.clone_max_wait);
         line
     }
+}
+
+/// The place of a caller among a hundred; none without a number, whose callers cannot be told apart.
+fn share(line: &LineId, caller: &CallerNumber) -> Option<u8> {
+    let caller = match caller {
+        CallerNumber::Public(number) => number.as_e164(),
+        CallerNumber::Internal(extension) => extension.as_str(),
+        CallerNumber::Withheld | CallerNumber::Unreadable => return None,
+    };
+    // With the line, so that the same callers are not the first to try everything.
+    let digest = Sha256::new().chain_update(line.as_str()).chain_update([0]).chain_update(caller).finalize();
+    let mut first = [0; 8];
+    first.iter_mut().zip(digest).for_each(|(byte, digested)| *byte = digested);
+    u8::try_from(u64::from_be_bytes(first) % 100).ok()
 }
 
 /// All lines of the installation.
@@ -214,7 +265,7 @@ impl Lines {
                 unreadable.push(row.number.clone());
                 continue;
             }
-            let line = Arc::new(lines.default.with_stored(row));
+            let line = Arc::new(lines.default.with_row(row));
             lines.by_id.insert(line.id.clone(), Arc::clone(&line));
             lines.by_number.insert(number, line);
         }
@@ -224,9 +275,13 @@ impl Lines {
     /// The same lines with their announcements.
     #[must_use]
     pub fn with_announcements(mut self, announcements: &HashMap<LineId, Announcements>) -> Self {
+        let own = |line: &Line| Line {
+            announcements: announcements.get(&line.prompts_id()).cloned(),
+            ..line.clone()
+        };
         let with_own = |line: &Arc<Line>| {
-            let announcements = announcements.get(&line.id).cloned();
-            Arc::new(Line { announcements, ..Line::clone(line) })
+            let trial = line.trial.as_ref().map(|(percent, trial)| (*percent, Arc::new(own(trial))));
+            Arc::new(Line { trial, ..own(line) })
         };
         self.default = with_own(&self.default);
         for line in self.by_number.values_mut() {
@@ -248,15 +303,26 @@ impl Lines {
         self.by_id.get(&LineId::new(id)).unwrap_or(&self.default)
     }
 
+    /// The line of a stored call in the version that the call began with, if that still counts or is on trial.
+    #[must_use]
+    pub fn of_call(&self, id: &str, version: Option<u32>) -> &Arc<Line> {
+        let line = self.of_id(id);
+        match &line.trial {
+            Some((_, trial)) if version.is_some() && trial.version == version => trial,
+            Some(_) | None => line,
+        }
+    }
+
     /// The default line.
     #[must_use]
     pub fn default_line(&self) -> &Arc<Line> {
         &self.default
     }
 
-    /// Every line.
+    /// Every line, and every version on trial.
     pub fn all(&self) -> impl Iterator<Item = &Arc<Line>> {
-        std::iter::once(&self.default).chain(self.by_id.values())
+        let lines = std::iter::once(&self.default).chain(self.by_id.values());
+        lines.flat_map(|line| std::iter::once(line).chain(line.trial.as_ref().map(|(_, trial)| trial)))
     }
 
     /// The numbers of all lines. precall must never dial them.

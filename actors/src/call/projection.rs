@@ -184,6 +184,9 @@ fn metadata(call: &Call, payload: &Payload, transcript: Option<&str>) -> Value {
     if let Some(id) = call.conversation(Purpose::Greeting).and_then(|g| g.id.as_ref()) {
         object.insert("greeting_conversation_id".into(), id.as_str().into());
     }
+    if let Some(version) = call.policy.line_version {
+        object.insert("line_version".into(), version.into());
+    }
     if let Some(state) = &call.pbx_state {
         object.insert("pbx_state".into(), without_nul(state).into());
     }

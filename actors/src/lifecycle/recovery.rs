@@ -342,7 +342,7 @@ impl Recovery {
             if order.lacks_voice() {
                 order.speak_with(agents.of(&clients.bulk, &line.agent_id).await);
             }
-            orders.push((line.id.clone(), order));
+            orders.push((line.prompts_id(), order));
         }
         let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
         let prepared = maker.prepare(&orders, within).await;

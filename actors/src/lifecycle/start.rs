@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use actix::{Arbiter, ArbiterHandle};
+use actix::Arbiter;
 use precall_audio::{Media, MediaError};
 use precall_providers::threecx::access_token::TokenPublisher;
 use precall_providers::threecx::client::ThreeCx;
 use slog::Logger;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc};
 
 use crate::admission::bypass_keeper::Keeper;
 use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor};
@@ -53,6 +53,8 @@ use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::VoiceBook;
 
 const REPORT_ROUND: Duration = Duration::from_secs(15);
+/// Requests to read the lines again that wait for the one that runs.
+const RELOADS_WAITING: usize = 8;
 
 /// Why the engine did not start.
 #[derive(Debug, thiserror::Error)]
@@ -69,8 +71,6 @@ pub enum EngineError {
 pub struct Engine {
     pub(super) handle: EngineHandle,
     recovery: Recovery,
-    /// The arbiter of the supervisor and of the recovery.
-    home: ArbiterHandle,
     arbiters: Vec<Arbiter>,
     /// Asks the recovery to give the lease back.
     pub(super) leave: mpsc::Sender<Leave>,
@@ -229,6 +229,7 @@ impl Engine {
             Heartbeats::start(&call_handles.iter().cloned().chain([writing.handle()]).collect::<Vec<_>>());
         let host = Arc::new(HostWatch::new(settings.max_live_calls, services.log.clone()));
         let watch = Arc::clone(&host).run();
+        let (lines, mut lines_asked) = mpsc::channel(RELOADS_WAITING);
         let handle = EngineHandle {
             services,
             erasure,
@@ -243,7 +244,9 @@ impl Engine {
             limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
             bypass_keeper: Arc::clone(&bypass_keeper),
+            lines,
         };
+        let (reloading, of_lines) = (recovery.clone(), handle.supervisor.clone());
         let (loading, supervisor) = (recovery.clone(), handle.supervisor.clone());
         let (leave, leaves) = mpsc::channel(1);
         home.spawn_fn(move || {
@@ -251,9 +254,16 @@ impl Engine {
             actix::spawn(probe.run());
             actix::spawn(watch);
             actix::spawn(bypass_keeper.run());
+            // Here, because the HTTP clients for prompts belong to the arbiter of a call.
+            actix::spawn(async move {
+                while let Some(done) = lines_asked.recv().await {
+                    reloading.reload(&of_lines).await;
+                    let _ = done.send(());
+                }
+            });
         });
         let arbiters = calls.into_iter().chain([writing]).collect();
-        Ok(Self { handle, recovery, home, arbiters, leave })
+        Ok(Self { handle, recovery, arbiters, leave })
     }
 
     /// The handle for the edge.
@@ -264,16 +274,7 @@ impl Engine {
 
     /// Reloads the lines (SIGHUP).
     pub async fn reload_lines(&self) {
-        let (recovery, supervisor) = (self.recovery.clone(), self.handle.supervisor.clone());
-        let (done, reloaded) = oneshot::channel();
-        // The HTTP clients for prompts belong to the arbiter of a call.
-        self.home.spawn_fn(move || {
-            actix::spawn(async move {
-                recovery.reload(&supervisor).await;
-                let _ = done.send(());
-            });
-        });
-        let _ = reloaded.await;
+        self.handle.reload_lines().await;
     }
 
     /// Another engine acts: the next start on this host is not the successor.

@@ -164,6 +164,8 @@ pub struct Policy {
     pub route: Route,
     /// The line that was called.
     pub line: LineId,
+    /// The version of its settings; none for the default line, and for settings that have no version.
+    pub line_version: Option<u32>,
     /// Voice of the fallback rungs; without one the agent uses its own.
     pub fallback_voice: Option<VoiceId>,
     /// Wait for the voice, or start without it.

@@ -10,6 +10,7 @@ use precall_call::{
 pub fn call_policy(route: Route) -> Policy {
     Policy {
         route,
+        line_version: None,
         line: LineId::new("default"),
         fallback_voice: Some(VoiceId::new("fallback")),
         voice_wait: VoiceWait::Hold,

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use precall_call::Route;
 use precall_providers::elevenlabs::{AgentDetail, AudioFormat};
+use precall_store::lines::StoredLine;
 
 use super::finding::Judgement;
 use super::world::World;
@@ -46,7 +47,7 @@ impl Needs {
     fn of(world: &World<'_>, agent: &str) -> Self {
         let (config, route) = (world.config, world.config.call.route);
         let default = config.elevenlabs.agent_id.as_str();
-        let mut lines = world.database.lines.iter();
+        let mut lines = world.database.lines.iter().flat_map(StoredLine::every_settings);
         Self {
             route,
             // A line with a language tells it to its agent.

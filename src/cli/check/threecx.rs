@@ -1,6 +1,7 @@
 //! The PBX: token, our DN and its type, event socket, audio streams, and the destinations of transfers.
 
 use precall_call::Route;
+use precall_store::lines::StoredLine;
 
 use super::finding::Judgement;
 use super::world::World;
@@ -122,7 +123,7 @@ pub(super) fn destinations(world: &World<'_>) -> Vec<Judgement> {
     if config.call.route == Route::Callback {
         return Vec::new();
     }
-    let lines = world.database.lines.iter();
+    let lines = world.database.lines.iter().flat_map(StoredLine::every_settings);
     let of_lines = lines
         .filter_map(|line| Some(("fallback_destination of a line", line.fallback_destination.as_deref()?)));
     let persons = config.agent.persons.iter().map(|(_, to)| ("TRANSFER_DESTINATIONS", to.as_str()));

@@ -13,8 +13,8 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Judgement> {
     let greeting = world.config.greeting.voice.as_ref().map(VoiceId::as_str);
     let fallback = world.config.call.fallback_voice.as_ref().map(VoiceId::as_str);
     let kinds = [
-        ("GREETING_VOICE_ID", world.ids_of(greeting, |line| line.greeting_voice.as_ref())),
-        ("FALLBACK_VOICE_ID", world.ids_of(fallback, |line| line.fallback_voice.as_ref())),
+        ("GREETING_VOICE_ID", world.ids_of(greeting, |line| line.greeting_voice_id.as_ref())),
+        ("FALLBACK_VOICE_ID", world.ids_of(fallback, |line| line.fallback_voice_id.as_ref())),
     ];
     let asked = kinds.iter().flat_map(|(name, ids)| ids.iter().map(move |id| (*name, id)));
     let found =

@@ -7,7 +7,7 @@ use precall_base::clock;
 use precall_call::At;
 use precall_providers::elevenlabs::{AgentDetail, ApiKey, ElevenLabs, ProviderError, Settings, Subscription};
 use precall_store::connect::{self, Limits};
-use precall_store::lines::{self, StoredLine};
+use precall_store::lines::{self, LineSettings, StoredLine};
 use precall_store::reads::mapped_callers::{self, MappedCaller};
 use precall_store::reads::server_clock;
 
@@ -98,7 +98,7 @@ impl<'a> World<'a> {
     pub(super) fn ids_of(
         &self,
         default: Option<&str>,
-        of_line: impl Fn(&StoredLine) -> Option<&String>,
+        of_line: impl Fn(&LineSettings) -> Option<&String>,
     ) -> Vec<String> {
         ids_of(&self.database.lines, default, of_line)
     }
@@ -107,9 +107,12 @@ impl<'a> World<'a> {
 fn ids_of(
     lines: &[StoredLine],
     default: Option<&str>,
-    of_line: impl Fn(&StoredLine) -> Option<&String>,
+    of_line: impl Fn(&LineSettings) -> Option<&String>,
 ) -> Vec<String> {
-    let of_lines = lines.iter().filter_map(|line| of_line(line).map(String::as_str));
+    let of_lines = lines
+        .iter()
+        .flat_map(StoredLine::every_settings)
+        .filter_map(|line| of_line(line).map(String::as_str));
     let mut ids: Vec<String> = default.into_iter().chain(of_lines).map(str::to_owned).collect();
     ids.sort_unstable();
     ids.dedup();

@@ -1,6 +1,7 @@
 //! API keys: entries, scopes, who is recognised.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
-use super::{ApiKeys, Scope};
+use super::{ApiKeys, Scopes};
+use crate::config::Scope;
 use crate::config::value::FromText as _;
 
 fn parse(text: &str) -> Result<ApiKeys, String> {
@@ -20,9 +21,9 @@ fn keys() -> ApiKeys {
 fn a_key_is_known_by_its_hash() {
     let keys = keys();
     let found = keys.authenticate(READER).unwrap();
-    assert_eq!((&*found.name, found.scope), ("board", Scope::Read));
+    assert_eq!((&*found.name, found.scopes), ("board", Scope::Read.into()));
     let found = keys.authenticate(OPERATOR).unwrap();
-    assert_eq!((&*found.name, found.scope), ("desk", Scope::Operate));
+    assert_eq!((&*found.name, found.scopes), ("desk", Scope::Operate.into()));
 }
 
 #[test]
@@ -45,16 +46,24 @@ fn a_short_key_is_refused_even_when_its_hash_is_listed() {
 }
 
 #[test]
-fn wider_scopes_include_narrower_ones() {
-    assert!(Scope::Admin > Scope::Operate && Scope::Operate > Scope::Read);
+fn admin_includes_every_scope_and_every_scope_includes_read() {
     let hash = "0".repeat(64);
-    for (scopes, widest) in
-        [("read", Scope::Read), ("read+operate", Scope::Operate), ("admin+read", Scope::Admin)]
-    {
+    for (scopes, allowed) in [
+        ("read", "read"),
+        ("pii", "read pii"),
+        ("voice", "read voice"),
+        ("listen", "read listen"),
+        ("operate", "read operate"),
+        ("operate+pii", "read pii operate"),
+        ("read+admin", "read pii voice listen operate admin"),
+    ] {
         let keys = parse(&format!("a:{scopes}:{hash}")).unwrap();
-        assert!(format!("{keys:?}").contains(&format!("{widest:?}")));
+        let principal = keys.principals().next().unwrap();
+        let all = Scope::ALL.into_iter().filter(|scope| principal.scopes.allow(*scope));
+        assert_eq!(all.map(Scope::name).collect::<Vec<_>>().join(" "), allowed, "{scopes}");
         assert!(!format!("{keys:?}").contains(&hash));
     }
+    assert!(Scope::ALL.into_iter().all(|scope| !Scopes::default().allow(scope)));
 }
 
 #[test]
@@ -81,7 +90,7 @@ fn malformed_entries_are_refused() {
 fn an_entry_can_be_made_and_read_back() {
     let entry = ApiKeys::entry("ops@site", Scope::Admin, OPERATOR).unwrap();
     let keys = parse(&entry).unwrap();
-    assert_eq!(keys.authenticate(OPERATOR).unwrap().scope, Scope::Admin);
+    assert_eq!(keys.authenticate(OPERATOR).unwrap().scopes, Scope::Admin.into());
     assert_eq!(ApiKeys::entry("bad name", Scope::Read, OPERATOR), None);
     assert_eq!(ApiKeys::entry("a", Scope::Read, "too short"), None);
 }

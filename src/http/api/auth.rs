@@ -9,38 +9,43 @@ use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
 use crate::config::{Principal, Scope};
 use crate::http::app_state::AppState;
+use crate::http::client_address;
 use crate::http::error::{Code, Problem};
 
 /// The scope that a handler needs.
 pub(crate) trait Needs: 'static {
-    /// The lowest sufficient scope.
+    /// The scope.
     const SCOPE: Scope;
 }
 
-/// Scope `read`.
-pub(crate) struct Read;
+/// Defines a type for each scope that a handler can need.
+macro_rules! needs {
+    ($($(#[$doc:meta])* $scope:ident;)+) => {
+        $(
+            $(#[$doc])*
+            pub(crate) struct $scope;
 
-impl Needs for Read {
-    const SCOPE: Scope = Scope::Read;
+            impl Needs for $scope {
+                const SCOPE: Scope = Scope::$scope;
+            }
+        )+
+    };
 }
 
-/// Scope `operate`: calls and cached voices.
-pub(crate) struct Operate;
-
-impl Needs for Operate {
-    const SCOPE: Scope = Scope::Operate;
-}
-
-/// Scope `admin`: callers, speakers, stored data.
-pub(crate) struct Admin;
-
-impl Needs for Admin {
-    const SCOPE: Scope = Scope::Admin;
+needs! {
+    /// Scope `read`.
+    Read;
+    /// Scope `voice`: samples, speakers, consents, voices.
+    Voice;
+    /// Scope `operate`: calls and cached voices.
+    Operate;
+    /// Scope `admin`: callers, keys, stored data.
+    Admin;
 }
 
 /// A client whose key has the scope of `N`.
 pub(crate) struct Allowed<N> {
-    /// The name and scope of the key.
+    /// The name and the scopes of the key.
     pub(crate) principal: Principal,
     needs: PhantomData<N>,
 }
@@ -56,17 +61,15 @@ impl<N: Needs> FromRequest for Allowed<N> {
 
 pub(super) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
     let app = AppState::of(request)?;
-    let keys = &app.settings.api_keys;
-    if keys.is_empty() {
-        return Err(Problem::new(Code::Unauthenticated, "the API is closed: API_KEYS is not set"));
-    }
     let presented = presented_key(request).ok_or_else(|| {
-        let detail = "send `Authorization: Bearer KEY` or `X-API-Key: KEY`";
+        let detail = match app.keys.is_empty() {
+            true => "the API is closed: there is no key (set API_KEYS)",
+            false => "send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+        };
         Problem::new(Code::Unauthenticated, detail)
     })?;
-    let known = keys.authenticate(presented);
-    let principal = known.ok_or_else(|| Problem::new(Code::Unauthenticated, "unknown API key"))?;
-    if principal.scope < scope {
+    let principal = app.keys.authenticate(presented, client_address::address(request, &app.settings))?;
+    if !principal.scopes.allow(scope) {
         let detail = format!("this needs a key with the scope {}", scope.name());
         return Err(Problem::new(Code::Forbidden, detail));
     }

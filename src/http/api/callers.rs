@@ -4,25 +4,25 @@ use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use precall_actors::call::pin::hash_pin;
 use precall_actors::voices::samples::SampleError;
 use precall_store::people::callers;
 use precall_store::people::callers::{CallerRow, NewCaller, Pin, Put, SampleSeen};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::json;
 use slog::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Admin, Allowed, Read};
-use super::caller_id::{caller, prefix};
+use super::caller_id::{self, caller};
 use super::erasure::{self, ErasureAnswer};
 use super::etag::{self, Precondition};
 use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
 use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, limit};
+use super::sight::{Sight, seen};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
@@ -38,10 +38,10 @@ const LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// A caller with a voice.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallerItem {
-    /// E.164, or an extension of the PBX.
+    /// E.164, or an extension of the PBX; numbers are masked without the scope `pii`.
     caller_id: String,
-    /// Path or URL of the sample.
-    voice_sample_url: String,
+    /// Path or URL of the sample; null without the scope `pii`.
+    voice_sample_url: Option<String>,
     /// Name of the voice, for people.
     voice_name: String,
     /// Description, for people.
@@ -65,8 +65,8 @@ pub(crate) struct CallerItem {
     sample_checked_at: Option<Timestamp>,
 }
 
-impl From<CallerRow> for CallerItem {
-    fn from(row: CallerRow) -> Self {
+impl CallerItem {
+    fn seen_by(sight: Sight, row: CallerRow) -> Self {
         let (sample_state, sample_problem) = match row.sample {
             SampleSeen::NotLooked => ("unchecked", None),
             SampleSeen::Usable => ("usable", None),
@@ -76,8 +76,8 @@ impl From<CallerRow> for CallerItem {
             sample_state,
             sample_problem,
             sample_checked_at: row.sample_checked_at,
-            caller_id: row.caller_id,
-            voice_sample_url: row.voice_sample_url,
+            caller_id: sight.number(row.caller_id),
+            voice_sample_url: sight.personal(Some(row.voice_sample_url)),
             voice_name: row.voice_name,
             description: row.description,
             speaker: row.speaker,
@@ -115,15 +115,22 @@ pub(crate) struct CallersQuery {
 )]
 pub(crate) async fn list(
     app: web::Data<AppState>,
-    _: Allowed<Read>,
+    reader: Allowed<Read>,
     query: web::Query<CallersQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let (limit, behind) = (limit(query.limit)?, number_of_cursor(query.cursor.as_deref())?);
-    let prefix = prefix(&app, query.prefix.as_deref().unwrap_or_default())?;
-    let pool = &app.pool;
-    let rows = callers::list(pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
-    let cursor = |row: &CallerRow| URL_SAFE_NO_PAD.encode(&row.caller_id);
-    response::json(&Page::cut(read(&app, rows).await?, limit, cursor, CallerItem::from))
+    let (limit, sight) = (limit(query.limit)?, Sight::of(&reader.principal));
+    let prefix = query.prefix.as_deref().unwrap_or_default();
+    if !prefix.is_empty() && sight == Sight::Masked {
+        // Digit by digit it would show the numbers.
+        return Err(Problem::new(Code::Forbidden, "`prefix` needs a key with the scope pii"));
+    }
+    let prefix = caller_id::prefix(&app, prefix)?;
+    let behind = number_of_cursor(&app, query.cursor.as_deref()).await?;
+    let rows = callers::list(&app.pool, ACCOUNT, &prefix, &behind, limit.saturating_add(1));
+    let rows = read(&app, rows).await?;
+    let detail = json!({ "callers": rows.len() });
+    let page = Page::cut(rows, limit, |row| row.id.to_string(), |row| CallerItem::seen_by(sight, row));
+    Ok(seen(&reader.principal, response::json(&page)?, "callers_seen", None, detail))
 }
 
 /// Shows a caller.
@@ -139,11 +146,15 @@ pub(crate) async fn list(
 )]
 pub(crate) async fn one(
     app: web::Data<AppState>,
-    _: Allowed<Read>,
+    reader: Allowed<Read>,
     _: web::Query<NoQuery>,
     caller_id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    etag::tagged(StatusCode::OK, &found(&app, &caller(&app, &caller_id)?).await?)
+    let row = found(&app, &caller(&app, &caller_id)?).await?;
+    let mapping = row.id;
+    let item = CallerItem::seen_by(Sight::of(&reader.principal), row);
+    let answer = etag::tagged(StatusCode::OK, &item)?;
+    Ok(seen(&reader.principal, answer, "caller_seen", Some(mapping), None))
 }
 
 /// Who may hear a voice.
@@ -263,7 +274,7 @@ pub(crate) async fn put(
     };
     let (by, pool) = (&admin.principal.name, &app.pool);
     let may = |now: Option<&CallerRow>| {
-        let tag = now.and_then(|row| etag::of(&CallerItem::from(row.clone())).ok());
+        let tag = now.and_then(|row| etag::of(&CallerItem::seen_by(Sight::Whole, row.clone())).ok());
         precondition.holds(tag.as_deref())
     };
     let status = match read(&app, callers::put(pool, ACCOUNT, &caller, &new, &may, by, wall())).await? {
@@ -274,7 +285,8 @@ pub(crate) async fn put(
     };
     app.engine.look_at_voices();
     info!(app.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
-    Ok(recorded(etag::tagged(status, &found(&app, &caller).await?)?))
+    let item = CallerItem::seen_by(Sight::Whole, found(&app, &caller).await?);
+    Ok(recorded(etag::tagged(status, &item)?))
 }
 
 /// Looks at the sample, [`LOOK_WITHIN`] at most. A sample that cannot be reached in time is not refused: the clone
@@ -351,17 +363,15 @@ pub(crate) async fn delete(
     Ok(recorded(HttpResponse::NoContent().finish()))
 }
 
-async fn found(app: &AppState, caller: &str) -> Result<CallerItem, Problem> {
+async fn found(app: &AppState, caller: &str) -> Result<CallerRow, Problem> {
     let row = read(app, callers::find(&app.pool, ACCOUNT, caller)).await?;
-    row.map(CallerItem::from).ok_or_else(|| Problem::of(Code::CallerNotFound))
+    row.ok_or_else(|| Problem::of(Code::CallerNotFound))
 }
 
-/// The number of a cursor. Without a cursor: before the first number.
-fn number_of_cursor(cursor: Option<&str>) -> Result<String, Problem> {
-    let decoded = URL_SAFE_NO_PAD.decode(cursor.unwrap_or_default()).ok();
-    let number = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    number.filter(|text| !text.contains('\0')).ok_or_else(|| Problem::of(Code::BadCursor))
+/// The number of a cursor, which is the id of a mapping and shows no number. Without a cursor: before the first number.
+async fn number_of_cursor(app: &AppState, cursor: Option<&str>) -> Result<String, Problem> {
+    let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else { return Ok(String::new()) };
+    let mapping = Uuid::try_parse(cursor).map_err(|_| Problem::of(Code::BadCursor))?;
+    let number = read(app, callers::number(&app.pool, ACCOUNT, mapping)).await?;
+    number.ok_or_else(|| Problem::of(Code::BadCursor))
 }
-
-#[cfg(test)]
-mod tests;

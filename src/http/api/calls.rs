@@ -9,6 +9,7 @@ use precall_store::reads::events::EventRow;
 use precall_store::reads::failures::FailureRow;
 use precall_store::reads::{calls, events, failures};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -18,6 +19,7 @@ use super::call_id::call_id;
 use super::caller_id::caller_in_query;
 use super::live::LiveView;
 use super::page::{NoQuery, Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
+use super::sight::{Sight, seen};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
@@ -40,7 +42,7 @@ pub(crate) struct CallItem {
     threecx_call_id: Option<String>,
     /// Id of the agent's conversation, once known.
     conversation_id: Option<String>,
-    /// The caller, E.164.
+    /// The caller, E.164; masked without the scope `pii`.
     caller_id: Option<String>,
     /// The called number, E.164 or as the PBX wrote it.
     called_number: Option<String>,
@@ -70,19 +72,19 @@ pub(crate) struct CallItem {
     duration_seconds: Option<i32>,
     /// `seq` of the last event in this row.
     last_seq: i64,
-    /// ElevenLabs' title of the agent's conversation (`analysis.call_summary_title`).
+    /// ElevenLabs' title of the agent's conversation (`analysis.call_summary_title`); null without the scope `pii`.
     summary_title: Option<String>,
     /// ElevenLabs' verdict on it: `success`, `failure` or `unknown` (`analysis.call_successful`).
     call_successful: Option<String>,
 }
 
-impl From<CallRow> for CallItem {
-    fn from(row: CallRow) -> Self {
+impl CallItem {
+    fn seen_by(sight: Sight, row: CallRow) -> Self {
         Self {
             id: row.id,
             threecx_call_id: row.threecx_call_id,
             conversation_id: row.conversation_id,
-            caller_id: row.caller_id,
+            caller_id: row.caller_id.map(|number| sight.number(number)),
             called_number: row.called_number,
             line: row.line,
             route: row.route,
@@ -97,7 +99,7 @@ impl From<CallRow> for CallItem {
             ended_at: row.ended_at,
             duration_seconds: row.duration_seconds,
             last_seq: row.last_seq,
-            summary_title: row.summary_title,
+            summary_title: sight.personal(row.summary_title),
             call_successful: row.call_successful,
         }
     }
@@ -187,14 +189,17 @@ impl CallsQuery {
 )]
 pub(crate) async fn list(
     app: web::Data<AppState>,
-    _: Allowed<Read>,
+    reader: Allowed<Read>,
     query: web::Query<CallsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
     let filter = query.filter(&app)?;
     let rows = read(&app, call_list::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
+    let (sight, count) = (Sight::of(&reader.principal), rows.len());
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
-    response::json(&Page::cut(rows, limit, cursor, CallItem::from))
+    let page = Page::cut(rows, limit, cursor, |row| CallItem::seen_by(sight, row));
+    let detail = json!({ "calls": count });
+    Ok(seen(&reader.principal, response::json(&page)?, "calls_seen", None, detail))
 }
 
 /// A conversation at ElevenLabs.
@@ -235,16 +240,21 @@ pub(crate) struct ReportItem {
     cost_usd: Option<serde_json::Number>,
     /// `voicemail` if a voicemail box answered, `tested` if ElevenLabs looked for one and reported none.
     answered: Option<String>,
-    /// ElevenLabs' `analysis` as it came: results of criteria, collected data, summary, title.
+    /// ElevenLabs' `analysis` as it came: results of criteria, collected data, summary, title. Null without
+    /// the scope `pii`.
     #[schema(value_type = Option<Object>)]
     analysis: Option<serde_json::Value>,
-    /// `data` of the webhook `answering_machine_detection` as it came.
+    /// `data` of the webhook `answering_machine_detection` as it came; null without the scope `pii`.
     #[schema(value_type = Option<Object>)]
     machine_detection: Option<serde_json::Value>,
 }
 
-impl From<ConversationRow> for ConversationItem {
-    fn from(row: ConversationRow) -> Self {
+impl ConversationItem {
+    fn seen_by(sight: Sight, row: ConversationRow) -> Self {
+        let report = row.report.and_then(|raw| serde_json::from_str(raw.get()).ok());
+        let report: ReportItem = report.unwrap_or_default();
+        let (analysis, machine_detection) =
+            (sight.personal(report.analysis), sight.personal(report.machine_detection));
         Self {
             purpose: row.purpose,
             ordinal: row.ordinal,
@@ -254,7 +264,7 @@ impl From<ConversationRow> for ConversationItem {
             duration_seconds: row.duration_seconds,
             started_at: row.started_at,
             reported_at: row.reported_at,
-            report: row.report.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default(),
+            report: ReportItem { analysis, machine_detection, ..report },
         }
     }
 }
@@ -289,9 +299,9 @@ pub(crate) struct CallAnswer {
     /// The call as in a list.
     #[serde(flatten)]
     call: CallItem,
-    /// Lines of `role: message`.
+    /// Lines of `role: message`; null without the scope `pii`.
     transcript: Option<String>,
-    /// Other data of the call.
+    /// Other data of the call; null without the scope `pii`.
     #[schema(value_type = Option<Object>)]
     metadata: Option<Box<RawValue>>,
     /// Named times of the call.
@@ -318,26 +328,29 @@ pub(crate) struct CallAnswer {
 )]
 pub(crate) async fn one(
     app: web::Data<AppState>,
-    _: Allowed<Read>,
+    reader: Allowed<Read>,
     _: web::Query<NoQuery>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let (pool, id) = (&app.pool, call_id(&app, &id).await?);
+    let sight = Sight::of(&reader.principal);
     let found = read(&app, calls::find(pool, id)).await?;
     let CallDetail { call, transcript, metadata, timings } =
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
     let conversations = read(&app, calls::conversations(pool, id)).await?;
     let failures = read(&app, failures::of_call(pool, id)).await?;
     let live = app.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
-    response::json(&CallAnswer {
-        call: CallItem::from(call),
-        transcript,
-        metadata,
+    let conversations = conversations.into_iter().map(|row| ConversationItem::seen_by(sight, row));
+    let answer = response::json(&CallAnswer {
+        call: CallItem::seen_by(sight, call),
+        transcript: sight.personal(transcript),
+        metadata: sight.personal(metadata),
         timings,
-        conversations: conversations.into_iter().map(ConversationItem::from).collect(),
+        conversations: conversations.collect(),
         failures: failures.into_iter().map(FailureItem::from).collect(),
         live: live.map(LiveView::of),
-    })
+    })?;
+    Ok(seen(&reader.principal, answer, "call_seen", Some(id), None))
 }
 
 /// An event of a call, without personal data.

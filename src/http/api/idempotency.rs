@@ -34,6 +34,10 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// given up after 60 s.
 const GIVEN_UP_AFTER: Duration = Duration::from_secs(75);
 
+/// Stored in the extensions of an answer that shows a secret once: it is not kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HasSecret;
+
 /// Carries out a marked request once.
 pub(crate) async fn once<B: MessageBody + 'static>(
     mut request: ServiceRequest,
@@ -94,10 +98,15 @@ async fn run<B: MessageBody + 'static>(
                 return Err(error);
             }
         };
+        let has_secret = answer.extensions().get::<HasSecret>().is_some();
         let (head, body) = answer.into_parts();
         let body =
             to_bytes_limited(body, ANSWER_BYTES_MAX).await.ok().and_then(Result::ok).unwrap_or_default();
-        keep(&app, &marked, head.status(), head.headers().get(CONTENT_TYPE), &body).await;
+        if has_secret {
+            forget(&app, &marked).await;
+        } else {
+            keep(&app, &marked, head.status(), head.headers().get(CONTENT_TYPE), &body).await;
+        }
         Ok(ServiceResponse::new(request, head.set_body(body).map_into_boxed_body()))
     }));
     running.await.unwrap_or_else(|_| Err(Problem::of(Code::Internal).into()))

@@ -17,7 +17,7 @@ use slog::{info, warn};
 use tokio::sync::OwnedSemaphorePermit;
 use utoipa::ToSchema;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, Voice};
 use super::caller_id::caller;
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
@@ -70,7 +70,7 @@ pub(crate) struct Uploaded {
 )]
 pub(crate) async fn upload(
     app: web::Data<AppState>,
-    admin: Allowed<Admin>,
+    admin: Allowed<Voice>,
     caller_id: web::Path<String>,
     request: HttpRequest,
     payload: web::Payload,

@@ -12,7 +12,7 @@ use slog::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::auth::{Admin, Allowed};
+use super::auth::{Allowed, Voice};
 use super::fields::{self, NAME_MAX, URL_MAX};
 use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, id_of_cursor, limit};
@@ -137,7 +137,7 @@ pub(crate) struct SpeakersQuery {
 )]
 pub(crate) async fn list(
     app: web::Data<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<Voice>,
     query: web::Query<SpeakersQuery>,
 ) -> Result<HttpResponse, Problem> {
     let cursor = query.cursor.as_deref().filter(|text| !text.is_empty());
@@ -168,7 +168,7 @@ pub(crate) struct SpeakerOrder {
 )]
 pub(crate) async fn create(
     app: web::Data<AppState>,
-    admin: Allowed<Admin>,
+    admin: Allowed<Voice>,
     order: JsonBody<SpeakerOrder>,
 ) -> Result<HttpResponse, Problem> {
     fields::line("name", &order.name, NAME_MAX)?;
@@ -191,7 +191,7 @@ pub(crate) async fn create(
 )]
 pub(crate) async fn one(
     app: web::Data<AppState>,
-    _: Allowed<Admin>,
+    _: Allowed<Voice>,
     _: web::Query<NoQuery>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
@@ -307,7 +307,7 @@ impl ConsentOrder {
 )]
 pub(crate) async fn agree(
     app: web::Data<AppState>,
-    admin: Allowed<Admin>,
+    admin: Allowed<Voice>,
     id: web::Path<String>,
     order: JsonBody<ConsentOrder>,
 ) -> Result<HttpResponse, Problem> {
@@ -345,7 +345,7 @@ pub(crate) struct WithdrawalAnswer {
 )]
 pub(crate) async fn withdraw(
     app: web::Data<AppState>,
-    admin: Allowed<Admin>,
+    admin: Allowed<Voice>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let speaker = speaker(&id)?;

@@ -12,9 +12,10 @@ use slog::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::auth::{Admin, Allowed, Read};
+use super::auth::{Allowed, Read, Voice};
 use super::json_body::OptionalJsonBody;
 use super::page::{Page, id_of_cursor, limit};
+use super::sight::{Sight, seen};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::changed;
@@ -34,7 +35,7 @@ pub(crate) struct VoiceItem {
     voice_id: String,
     /// The clone job.
     job: Uuid,
-    /// The caller, E.164; null once erased.
+    /// The caller, E.164, masked without the scope `pii`; null once erased.
     caller_id: Option<String>,
     /// Speaker who gave the consent; null where none was needed.
     speaker: Option<Uuid>,
@@ -52,12 +53,12 @@ pub(crate) struct VoiceItem {
     calls: Option<i32>,
 }
 
-impl From<VoiceRow> for VoiceItem {
-    fn from(row: VoiceRow) -> Self {
+impl VoiceItem {
+    fn seen_by(sight: Sight, row: VoiceRow) -> Self {
         Self {
             voice_id: row.voice_id,
             job: row.job,
-            caller_id: row.caller_id,
+            caller_id: row.caller_id.map(|number| sight.number(number)),
             speaker: row.speaker,
             consent: row.consent,
             sample_sha256: row.sample_sha256,
@@ -93,13 +94,16 @@ pub(crate) struct VoicesQuery {
 )]
 pub(crate) async fn list(
     app: web::Data<AppState>,
-    _: Allowed<Read>,
+    reader: Allowed<Read>,
     query: web::Query<VoicesQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
     let pool = &app.pool;
     let rows = read(&app, voices::list(pool, ACCOUNT, before, limit.saturating_add(1))).await?;
-    response::json(&Page::cut(rows, limit, |row: &VoiceRow| row.job.to_string(), VoiceItem::from))
+    let (sight, detail) = (Sight::of(&reader.principal), json!({ "voices": rows.len() }));
+    let cursor = |row: &VoiceRow| row.job.to_string();
+    let page = Page::cut(rows, limit, cursor, |row| VoiceItem::seen_by(sight, row));
+    Ok(seen(&reader.principal, response::json(&page)?, "voices_seen", None, detail))
 }
 
 /// Confirmation of a reconciliation.
@@ -157,7 +161,7 @@ impl From<Reconciled> for ReconcileAnswer {
 )]
 pub(crate) async fn reconcile(
     app: web::Data<AppState>,
-    admin: Allowed<Admin>,
+    admin: Allowed<Voice>,
     order: OptionalJsonBody<ReconcileOrder>,
 ) -> Result<HttpResponse, Problem> {
     let yes = order.yes;
@@ -209,7 +213,7 @@ pub(crate) struct AheadAnswer {
 )]
 pub(crate) async fn warm(
     app: web::Data<AppState>,
-    admin: Allowed<Admin>,
+    admin: Allowed<Voice>,
     order: OptionalJsonBody<AheadOrder>,
 ) -> Result<HttpResponse, Problem> {
     let most = order.limit.unwrap_or(AHEAD);

@@ -10,6 +10,8 @@ use crate::http::engine::Engine;
 
 /// Kind of a 3CX webhook in the inbox.
 pub(crate) const KIND: &str = "3cx";
+/// Kind of one that is not signed.
+pub(crate) const KIND_BY_TOKEN: &str = "3cx_by_token";
 
 /// The answer to a webhook of 3CX.
 #[derive(Serialize, ToSchema)]
@@ -35,19 +37,19 @@ pub(crate) async fn apply(engine: &dyn Engine, message: Message) -> Result<Answe
         Message::Notice(notice) => engine.notice(notice).await?,
         Message::Outbound { .. } => {
             let message = "outbound calls are ignored".to_owned();
-            return Ok(Answer {
-                status: "ignored",
-                call_id: None,
-                cloned_voice_id: None,
-                threecx_call_id,
-                message,
-            });
+            return Ok(Answer { message, ..Answer::begins_nothing(threecx_call_id) });
         }
     };
     Ok(Answer::to(&taken, threecx_call_id))
 }
 
 impl Answer {
+    /// To an incoming call by token.
+    pub(crate) fn begins_nothing(threecx_call_id: Option<String>) -> Self {
+        let message = "a webhook that is not signed begins no call".to_owned();
+        Self { status: "ignored", call_id: None, cloned_voice_id: None, threecx_call_id, message }
+    }
+
     fn to(taken: &Taken, threecx_call_id: Option<String>) -> Self {
         let (status, message) = match taken.outcome {
             Outcome::Accepted => ("accepted", "accepted".to_owned()),

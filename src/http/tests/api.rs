@@ -27,11 +27,12 @@ const READS: [&str; 7] = [
 
 #[actix_web::test]
 async fn without_a_key_every_request_is_401() {
-    let server = run();
     for path in READS {
+        // Its own, because wrong keys of one address are throttled.
+        let server = run();
         for headers in [
             &[][..],
-            &[("authorization", "Bearer wrong-wrong-wrong-wrong-wrong-wrong")],
+            &[("authorization", "Bearer wrong")],
             &[("authorization", "Basic cmVhZGVyOnJlYWRlcg==")],
             &[("authorization", "Bearer")],
             &[("x-api-key", "")],
@@ -67,8 +68,11 @@ async fn without_keys_the_api_is_closed() {
     let mut settings = settings();
     settings.api_keys = ApiKeys::default();
     let server = run_with(settings);
-    let answer = ask(&server, "GET", "/api/v1/live", READER).await;
+    let answer = get(server.address, "/api/v1/live", &[]).await;
     assert_eq!((answer.status, answer.code().as_str()), (401, "unauthenticated"));
+    // It may be a key of the database, which could not be read yet.
+    let answer = ask(&server, "GET", "/api/v1/live", READER).await;
+    assert_eq!((answer.status, answer.code().as_str()), (503, "database_unreachable"));
 }
 
 #[actix_web::test]
@@ -226,6 +230,7 @@ async fn every_read_refuses_a_query_that_it_does_not_know() {
     let mut seen = 0;
     for (path, _) in reads {
         let path = path.replace("{caller_id}", "+12025550101").replace("{id}", &CALL.to_string());
+        let path = path.replace("{number}", "+12025550101");
         assert!(!path.contains('{'), "{path}");
         for query in ["surprise=1", "hour=1", "limits=2"] {
             let answer = ask(&server, "GET", &format!("{path}?{query}"), ADMIN).await;

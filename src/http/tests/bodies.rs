@@ -2,13 +2,15 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use precall_actors::api::InitiationAnswer;
 use precall_call::VoiceId;
 use serde_json::json;
 use tokio::io::AsyncWriteExt as _;
 
 use super::client::{connect, head, read_answer, send, send_chunked};
-use super::harness::{POSTCALL, SECRET, THREECX, addresses, now_plus, run, run_with, settings};
+use super::harness::{POSTCALL, SECRET, THREECX, TOKEN, addresses, now_plus, run, run_with, settings};
 use super::scripted::{Asked, CALL};
 use crate::config::WebhookAuth;
 use crate::signature::{Kind, sign};
@@ -272,4 +274,59 @@ async fn initiation_needs_its_secret_and_answers_with_the_fallback_voice() {
     closed.initiation_secret = None;
     let server = run_with(closed);
     assert_eq!(send(server.address, "POST", path, &right, body).await.status, 404);
+}
+
+#[actix_web::test]
+async fn a_webhook_by_token_ends_calls_and_begins_none() {
+    let server = run();
+    let basic = format!("Basic {}", STANDARD.encode(format!("3cx:{TOKEN}")));
+    let bearer = format!("Bearer {TOKEN}");
+    let in_path = format!("{THREECX}/{TOKEN}");
+    let ways: [(&str, Vec<(&str, &str)>); 4] = [
+        (THREECX, vec![("authorization", bearer.as_str())]),
+        (THREECX, vec![("authorization", basic.as_str())]),
+        (THREECX, vec![("x-api-key", TOKEN)]),
+        (in_path.as_str(), vec![]),
+    ];
+    let incoming = br#"{"event_type":"IncomingCall","call_id":"78","caller_id":"+12025550111"}"#;
+    for (path, headers) in &ways {
+        let asked = server.engine.asked().len();
+        let answer = send(server.address, "POST", path, headers, incoming).await;
+        assert_eq!(
+            (answer.status, answer.json()["status"].as_str()),
+            (200, Some("ignored")),
+            "{path} {headers:?}"
+        );
+        assert_eq!(server.engine.asked().len(), asked, "the engine is not asked to begin a call");
+        let answer = send(server.address, "POST", path, headers, ENDED.as_bytes()).await;
+        assert_eq!(answer.status, 200, "{path} {headers:?}");
+        assert_eq!(server.engine.asked().len(), asked + 1, "the end of a call is passed on");
+        // A signature counts more than the token: a wrong one is not saved by it.
+        let (name, wrong) = sign(Kind::ThreeCx, b"another", ENDED.as_bytes(), now_plus(0));
+        let both = [headers.as_slice(), &[(name, wrong.as_str())]].concat();
+        let answer = send(server.address, "POST", path, &both, ENDED.as_bytes()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "signature_wrong"));
+        // What cannot be read is not kept: it could be replayed, and begin a call then.
+        let answer = send(server.address, "POST", path, headers, b"{").await;
+        assert_eq!(answer.status, 400);
+    }
+    assert!(server.engine.kept().iter().all(|row| row.kind != "3cx" && row.state != "quarantined"));
+    let wrong = format!("{THREECX}/{}", TOKEN.replace("token", "taken"));
+    for (path, headers) in [(wrong.as_str(), vec![]), (THREECX, vec![("authorization", "Bearer wrong")])] {
+        let answer = send(server.address, "POST", path, &headers, ENDED.as_bytes()).await;
+        assert_eq!((answer.status, answer.code().as_str()), (401, "secret_wrong"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn without_a_token_in_the_configuration_only_signatures_count() {
+    let mut closed = settings();
+    closed.threecx_token = None;
+    let server = run_with(closed);
+    let bearer = format!("Bearer {TOKEN}");
+    let answer = send(server.address, "POST", THREECX, &[("authorization", &bearer)], ENDED.as_bytes()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "signature_missing"));
+    let answer = send(server.address, "POST", &format!("{THREECX}/{TOKEN}"), &[], ENDED.as_bytes()).await;
+    assert_eq!((answer.status, answer.code().as_str()), (401, "secret_wrong"));
+    assert!(server.engine.asked().is_empty());
 }

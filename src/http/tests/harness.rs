@@ -26,12 +26,15 @@ pub const THREECX: &str = "/webhook/3cx";
 pub const POSTCALL: &str = "/webhook/elevenlabs/postcall";
 
 pub fn sender() -> Sender {
-    Sender { auth: WebhookAuth::Signed(Secret::new(SECRET)), trusted_ips: None }
+    Sender { auth: WebhookAuth::Signed(Secret::new(SECRET)), previous: None, trusted_ips: None }
 }
 
 pub fn addresses(entries: &[&str]) -> AddressList {
     AddressList::parse(entries).unwrap()
 }
+
+/// The token of unsigned 3CX webhooks.
+pub(super) const TOKEN: &str = "token-token-token-token-token-1234";
 
 fn keys() -> ApiKeys {
     let entries =
@@ -57,6 +60,8 @@ pub fn settings() -> Settings {
         threecx: sender(),
         elevenlabs: sender(),
         initiation_secret: Some(Secret::new("knock knock")),
+        initiation_secret_previous: None,
+        threecx_token: Some(Secret::new(TOKEN)),
         trusted_proxies: AddressList::default(),
         persons: ["sales".to_owned()].into(),
         has_fallback: true,

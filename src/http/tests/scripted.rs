@@ -249,6 +249,10 @@ impl Engine for Scripted {
         .boxed_local()
     }
 
+    fn reload_lines(&self) -> LocalBoxFuture<'_, ()> {
+        async {}.boxed_local()
+    }
+
     fn bypasses(&self) -> Vec<BypassRow> {
         Vec::new()
     }

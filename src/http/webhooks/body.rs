@@ -5,11 +5,11 @@ use bytes::Bytes;
 use precall_base::invisible::without_mark;
 use precall_providers::elevenlabs::{AudioHead, audio_head};
 
+use super::proof::Proof;
 use super::recordings::Incoming;
 use crate::http::body_limits::too_large;
 use crate::http::error::Problem;
 use crate::http::fair_share::{BODY_PIECE, Share};
-use crate::signature::Verifier;
 
 /// Largest bodies, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +55,7 @@ enum Kind {
 /// Reads one body.
 pub(crate) struct BodyReader {
     limits: Limits,
-    proof: Option<Verifier>,
+    proof: Option<Proof>,
     kind: Kind,
     seen: usize,
     kept: Vec<u8>,
@@ -76,7 +76,7 @@ pub(crate) enum Keeping {
 
 impl BodyReader {
     /// `share` limits the memory of unverified bodies.
-    pub(crate) fn new(limits: Limits, proof: Option<Verifier>, share: Share) -> Self {
+    pub(crate) fn new(limits: Limits, proof: Option<Proof>, share: Share) -> Self {
         let (kept, passing) = (Vec::new(), Vec::new());
         Self {
             limits,

@@ -20,6 +20,7 @@ use crate::config::Secret;
 use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
+use crate::http::secret_uses::{Webhook, Which};
 use crate::http::webhooks::body::{Body, BodyReader, Limits};
 use crate::http::webhooks::signed_body::{read, trusted_address};
 use crate::http::webhooks::state::WebhookState;
@@ -101,11 +102,15 @@ fn check_request(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
     trusted_address(request, settings, &settings.elevenlabs)?;
     fits(request, BODY_MAX)?;
     let sent = request.headers().get("x-initiation-secret").and_then(|value| value.to_str().ok());
-    // `Secret` compares in constant time.
-    match sent {
-        Some(sent) if Secret::new(sent) == *secret => Ok(()),
-        Some(_) | None => Err(Problem::of(Code::SecretWrong)),
-    }
+    let sent = Secret::new(sent.unwrap_or_default());
+    // `Secret` compares in constant time. None of the two is empty.
+    let which = match (sent == *secret, settings.initiation_secret_previous.as_ref() == Some(&sent)) {
+        (true, _) => Which::Current,
+        (false, true) => Which::Previous,
+        (false, false) => return Err(Problem::of(Code::SecretWrong)),
+    };
+    app.secret_uses.used(Webhook::Initiation, which);
+    Ok(())
 }
 
 /// Answers with the voice of the conversation.

@@ -4,16 +4,18 @@ use std::marker::PhantomData;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpRequest};
+use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt as _;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 
+use super::proof::Proof;
 use super::recordings::Recordings;
 use super::state::WebhookState;
 use crate::config::{Sender, WebhookAuth};
 use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
+use crate::http::secret_uses::Webhook;
 use crate::http::settings::Settings;
 use crate::http::webhooks::body::{Body, BodyReader, Keeping, Limits};
 use crate::http::{client_address, clock};
@@ -28,6 +30,8 @@ const RECORDING_MAX: usize = 256 * 1024 * 1024;
 pub(crate) trait SignedSender: 'static {
     /// Its kind of signature.
     const KIND: Kind;
+    /// Its webhook.
+    const WEBHOOK: Webhook;
     /// Time limit for the whole body.
     const BODY_TIME: Duration;
     /// Its secret and its trusted addresses.
@@ -41,6 +45,7 @@ pub(crate) struct ThreeCx;
 
 impl SignedSender for ThreeCx {
     const KIND: Kind = Kind::ThreeCx;
+    const WEBHOOK: Webhook = Webhook::ThreeCx;
     const BODY_TIME: Duration = Duration::from_secs(10);
 
     fn sender(settings: &Settings) -> &Sender {
@@ -57,6 +62,7 @@ pub(crate) struct ElevenLabs;
 
 impl SignedSender for ElevenLabs {
     const KIND: Kind = Kind::ElevenLabs;
+    const WEBHOOK: Webhook = Webhook::Report;
     const BODY_TIME: Duration = Duration::from_secs(120);
 
     fn sender(settings: &Settings) -> &Sender {
@@ -91,7 +97,7 @@ impl<S: SignedSender> FromRequest for SignedBody<S> {
             let limits = S::limits(&app.settings);
             let admitted = trusted_address(&request, &app.settings, S::sender(&app.settings))
                 .and_then(|()| fits(&request, limits.largest()))
-                .and_then(|()| begin_verification::<S>(&request, &app.settings));
+                .and_then(|()| begin_verification::<S>(&request, &app));
             let proof = match admitted {
                 Ok(proof) => proof,
                 Err(problem) => {
@@ -131,9 +137,10 @@ pub(crate) fn trusted_address(
 
 fn begin_verification<S: SignedSender>(
     request: &HttpRequest,
-    settings: &Settings,
-) -> Result<Option<Verifier>, Problem> {
-    let secret = match &S::sender(settings).auth {
+    app: &web::Data<AppState>,
+) -> Result<Option<Proof>, Problem> {
+    let sender = S::sender(&app.settings);
+    let secret = match &sender.auth {
         WebhookAuth::Signed(secret) => secret,
         WebhookAuth::OpenInDevelopment => return Ok(None),
     };
@@ -144,7 +151,13 @@ fn begin_verification<S: SignedSender>(
         return Err(SignatureError::Malformed.into());
     }
     let header = header.map(|value| value.as_bytes());
-    Ok(Some(Verifier::begin(S::KIND, secret.expose().as_bytes(), header, clock::wall())?))
+    let secrets: Vec<&[u8]> = [Some(secret), sender.previous.as_ref()]
+        .into_iter()
+        .flatten()
+        .map(|it| it.expose().as_bytes())
+        .collect();
+    let verifier = Verifier::begin(S::KIND, &secrets, header, clock::wall())?;
+    Ok(Some(Proof::new(verifier, S::WEBHOOK, app.clone())))
 }
 
 /// Reads a whole body, within `longest` and without a pause longer than [`IDLE`].

@@ -6,11 +6,11 @@ use super::inbox::{self, About};
 use super::state::WebhookState;
 use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
-use crate::http::inbound::threecx::{Answer, KIND, apply};
-use crate::http::inbound::threecx_wire::{happened_at, parse};
+use crate::http::inbound::threecx::{Answer, KIND, KIND_BY_TOKEN, apply};
+use crate::http::inbound::threecx_wire::{Message, happened_at, parse};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
-use crate::http::webhooks::signed_body::{SignedBody, ThreeCx};
+use crate::http::webhooks::threecx_proof::{Proven, ThreeCxBody};
 
 /// Receives a webhook of 3CX.
 #[utoipa::path(
@@ -28,24 +28,53 @@ use crate::http::webhooks::signed_body::{SignedBody, ThreeCx};
 pub(crate) async fn webhook(
     app: web::Data<AppState>,
     state: web::Data<WebhookState>,
-    sent: SignedBody<ThreeCx>,
+    sent: ThreeCxBody,
 ) -> Result<HttpResponse, Problem> {
     let Body::Whole(body) = sent.body else { return Err(Problem::of(Code::BadJson)) };
+    let by_token = sent.proven == Proven::ByToken;
     let message = match parse(&body) {
         Ok(message) => message,
+        // It could be replayed, and then begin a call.
+        Err(problem) if by_token => return Err(problem),
         Err(problem) => {
             inbox::quarantine(&app, &state.unreadable, KIND, &problem, body).await;
             return Err(problem);
         }
     };
     let id = message.threecx_call_id().map(ToOwned::to_owned);
-    let about = About { kind: KIND.into(), id, at: happened_at(&body) };
+    let kind = if by_token { KIND_BY_TOKEN } else { KIND };
+    let about = About { kind: kind.into(), id, at: happened_at(&body) };
     let answer = in_time(async {
-        let answer = apply(&*app.engine, message).await?;
+        let answer = match message {
+            // Whoever has read the token in a log must not be able to start a dial or a clone.
+            Message::Incoming(call) if by_token => Answer::begins_nothing(call.threecx_call_id),
+            message => apply(&*app.engine, message).await?,
+        };
         let row = inbox::read_row(about, answer.status, body).await;
         app.engine.keep_webhook(row).await?;
         Ok(answer)
     });
     let answer = answer.await?;
     response::counted(answer.status, &answer)
+}
+
+/// Receives a webhook of a sender that can neither sign nor set a header. It ends calls and adds to them, and begins
+/// none.
+#[utoipa::path(
+    post, path = "/webhook/3cx/{token}", tag = "webhooks",
+    params(("token" = String, Path, description = "THREECX_WEBHOOK_TOKEN")),
+    request_body(content = String, content_type = "application/json", description = "As of `/webhook/3cx`"),
+    responses(
+        (status = 200, body = Answer),
+        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json",
+            description = "Nothing was done; try again after `Retry-After` seconds"),
+    ),
+)]
+pub(crate) async fn by_token(
+    app: web::Data<AppState>,
+    state: web::Data<WebhookState>,
+    sent: ThreeCxBody,
+) -> Result<HttpResponse, Problem> {
+    webhook(app, state, sent).await
 }

@@ -86,7 +86,7 @@ impl CallSupervisor {
             incoming.called.as_deref(),
         );
         let called = sighting.called.clone().unwrap_or(CallerNumber::Withheld);
-        let line = Arc::clone(self.lines.of_called(&called));
+        let line = self.lines.of_called(&called).of_caller(&sighting.caller);
         let ended_before = match self.registry.find(&sighting, now) {
             SightingMatch::Call(call) => {
                 return self.answer_duplicate(call, &sighting.caller, &line, answer, ctx);

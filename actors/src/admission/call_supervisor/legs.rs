@@ -202,7 +202,7 @@ impl CallSupervisor {
     pub(super) fn line_of_leg(&self, sighting: &Sighting, participant: &Participant) -> Arc<Line> {
         let route_point = CallerNumber::parse(participant.leg.dn.as_str(), self.settings.region);
         let called = sighting.called.as_ref().unwrap_or(&route_point);
-        Arc::clone(self.lines.of_called(called))
+        self.lines.of_called(called).of_caller(&sighting.caller)
     }
 
     pub(super) fn turn_away(&self, participant: &Participant, line: &Line) {

@@ -87,7 +87,7 @@ async fn read_call(
         threecx_call_id: stored.threecx_call_id,
         caller: stored.caller.map_or(CallerNumber::Withheld, |raw| CallerNumber::parse(&raw, region)),
         called: stored.called,
-        line: Arc::clone(lines.of_id(&stored.line)),
+        line: Arc::clone(lines.of_call(&stored.line, state.policy.line_version)),
     };
     Ok(Some((Box::new(state), Arc::new(context))))
 }

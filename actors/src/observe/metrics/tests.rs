@@ -41,6 +41,7 @@ fn health() -> Health {
 fn offer(admission: Admission) -> Offer {
     let long = Duration::from_secs(60);
     let policy = Policy {
+        line_version: None,
         route: Route::Callback,
         line: LineId::new("default"),
         fallback_voice: None,

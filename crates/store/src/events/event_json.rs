@@ -296,6 +296,8 @@ struct PolicyJson {
     route: Route,
     #[serde(with = "fields")]
     line: LineId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line_version: Option<u32>,
     #[serde(rename = "fallback_voice_id", with = "fields", default)]
     fallback_voice: Option<VoiceId>,
     #[serde(rename = "start_after_ms", with = "fields", default = "hold")]

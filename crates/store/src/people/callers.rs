@@ -15,7 +15,7 @@ use crate::reads::read_only::{LONGEST, in_time, read};
 // In byte order, independent of the collation: the index has that order.
 const LIST: &str = "
     select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
-        created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url
+        created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url, id
     from caller_voice_mapping
     where account_id = $1 and deleted_at is null and caller_id ~>~ $2 and caller_id ~>=~ $3 and caller_id ~<~ $4
     order by caller_id using ~<~ limit $5";
@@ -23,13 +23,15 @@ const LIST: &str = "
 macro_rules! find {
     () => {
         "select caller_id, voice_sample_url, voice_name, description, speaker, voice_policy, pin_hash is not null,
-            created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url
+            created_at, updated_at, sample_checked_at, sample_problem, sample_checked_url = voice_sample_url, id
         from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null"
     };
 }
 
 const FIND: &str = find!();
 const FIND_AND_LOCK: &str = concat!(find!(), " for update");
+
+const NUMBER: &str = "select caller_id from caller_voice_mapping where account_id = $1 and id = $2";
 
 const MAPPING: &str =
     "select id from caller_voice_mapping where account_id = $1 and caller_id = $2 and deleted_at is null";
@@ -65,7 +67,7 @@ const DELETE: &str = "
     where account_id = $1 and caller_id = $2 and deleted_at is null returning id";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[LIST, FIND, MAPPING, LOCK, SPEAKER, FIND_AND_LOCK, PUT, DELETE];
+pub const STATEMENTS: &[&str] = &[LIST, FIND, NUMBER, MAPPING, LOCK, SPEAKER, FIND_AND_LOCK, PUT, DELETE];
 
 /// Sorts after every character of a number.
 const ABOVE: &str = "~";
@@ -73,6 +75,8 @@ const ABOVE: &str = "~";
 /// A caller who has a voice.
 #[derive(Clone, Debug)]
 pub struct CallerRow {
+    /// The id of the mapping.
+    pub id: Uuid,
     /// E.164, or an extension.
     pub caller_id: String,
     /// The location of the sample.
@@ -142,6 +146,16 @@ pub async fn list(
 /// When the query fails.
 pub async fn find(pool: &Pool, account: &str, caller: &str) -> Result<Option<CallerRow>, StoreError> {
     read(pool, FIND, &[&account, &caller]).await?.first().map(row).transpose()
+}
+
+/// The number of a mapping, also of a deleted one; `None` if there is none, or if the caller is erased.
+///
+/// # Errors
+/// When the query fails.
+pub async fn number(pool: &Pool, account: &str, mapping: Uuid) -> Result<Option<String>, StoreError> {
+    let rows = read(pool, NUMBER, &[&account, &mapping]).await?;
+    let number: Option<String> = rows.first().map(|row| row.try_get(0)).transpose()?;
+    Ok(number.filter(|number| number.starts_with(|first: char| first == '+' || first.is_ascii_digit())))
 }
 
 /// The id of a caller's mapping; `None` if there is none. Audit rows name it instead of the number.
@@ -308,6 +322,7 @@ fn row(row: &Row) -> Result<CallerRow, StoreError> {
         None => SampleSeen::Usable,
     };
     Ok(CallerRow {
+        id: row.try_get(12)?,
         caller_id: row.try_get(0)?,
         voice_sample_url: row.try_get(1)?,
         voice_name: row.try_get(2)?,
