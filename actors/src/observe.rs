@@ -12,3 +12,4 @@ pub mod provider_health;
 pub(crate) mod provider_probe;
 pub mod shared_outcomes;
 pub(crate) mod start_refusal;
+pub mod wire_log;

@@ -84,6 +84,11 @@ async fn pieces(service: &Service, call: Option<&str>) -> Result<Vec<Piece>, Exi
         let known = why::known(service, call).await?;
         id = known.call.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
         pieces.push(Piece::text("why.txt", masked(&known.story()?)));
+        let wire = match known.wire(service).await {
+            Ok(wire) => Piece::json("wire.json", &wire),
+            Err(_) => Piece::text("wire.json", "not readable: it needs a key with the scope operate\n"),
+        };
+        pieces.push(wire);
         pieces.push(Piece::json("call.json", &redacted(known.call)));
         pieces.push(Piece::json("events.json", &redacted(Value::Array(known.events))));
     } else {

@@ -3,6 +3,7 @@
 mod causes;
 mod sentences;
 mod story;
+mod wire;
 
 use serde_json::{Value, json};
 
@@ -20,6 +21,9 @@ pub(super) struct Arguments {
     /// Print what the API says, as JSON
     #[arg(long)]
     json: bool,
+    /// Show what went over the wire as well: requests, answers and messages, redacted
+    #[arg(long)]
+    wire: bool,
     #[command(flatten)]
     service: Service,
 }
@@ -30,10 +34,14 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
 
 async fn tell(arguments: &Arguments) -> Result<Exit, Exit> {
     let known = known(&arguments.service, &arguments.call).await?;
+    let wire = if arguments.wire { Some(known.wire(&arguments.service).await?) } else { None };
     if arguments.json {
-        println!("{:#}", json!({ "call": known.call, "events": known.events }));
-    } else {
-        print!("{}", known.story()?);
+        println!("{:#}", json!({ "call": known.call, "events": known.events, "wire": wire }));
+        return Ok(Exit::Good);
+    }
+    print!("{}", known.story()?);
+    if let Some(wire) = wire {
+        print!("\n{}", wire::shown(&wire));
     }
     Ok(Exit::Good)
 }
@@ -53,6 +61,12 @@ pub(super) async fn known(service: &Service, named: &str) -> Result<Known, Exit>
 }
 
 impl Known {
+    /// What went over the wire for the call.
+    pub(super) async fn wire(&self, service: &Service) -> Result<Value, Exit> {
+        let id = self.call.get("id").and_then(Value::as_str).unwrap_or_default();
+        service.get(&format!("calls/{}/wire", in_url(id))).await
+    }
+
     /// The call's story, in plain sentences.
     pub(super) fn story(&self) -> Result<String, Exit> {
         let call: Called = read(self.call.clone())?;

@@ -27,3 +27,4 @@ pub(super) mod speakers;
 pub(super) mod statistics;
 pub(super) mod voices;
 pub(super) mod webhooks;
+pub(super) mod wire;

@@ -4,6 +4,7 @@
 //! which test the rules of HTTP without calls. It has no method for reads: handlers read the store with
 //! `AppState::pool`.
 
+use precall_actors::observe::wire_log::WireLog;
 use std::sync::Arc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
@@ -78,6 +79,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn positions(&self) -> watch::Receiver<i64>;
     /// The metrics.
     fn metrics(&self) -> Arc<Metrics>;
+    /// What went over the wire for each call.
+    fn wire(&self) -> Arc<WireLog>;
     /// The outcomes of the last minutes.
     fn outcomes(&self) -> Arc<SharedOutcomes>;
 }
@@ -178,6 +181,10 @@ impl Engine for EngineHandle {
 
     fn metrics(&self) -> Arc<Metrics> {
         self.metrics()
+    }
+
+    fn wire(&self) -> Arc<WireLog> {
+        self.wire()
     }
 
     fn outcomes(&self) -> Arc<SharedOutcomes> {

@@ -6,6 +6,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
+use super::api::wire;
 use super::api::{
     audit, bypass, callers, calls, events, keys, lines, live, operate, samples, speakers, statistics, voices,
     webhooks,
@@ -21,7 +22,7 @@ use super::webhooks::{initiation, postcall, threecx};
         description = "Calls, voices and events of a precall engine. Times are RFC 3339 in UTC, numbers E.164, \
             units are in the names. Errors are `application/problem+json` with a stable `code`."),
     paths(
-        calls::list, calls::one, calls::events, operate::hangup, operate::handoff, operate::transfer,
+        calls::list, calls::one, calls::events, wire::wire, operate::hangup, operate::handoff, operate::transfer,
         operate::fallback, operate::retry_clone, live::live,
         keys::list, keys::create, keys::revoke,
         lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,

@@ -15,7 +15,7 @@ use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
     audit, bypass, callers, calls, events, idempotency, keys, lines, live, operate, query_check, samples,
-    speakers, statistics, voices, webhooks,
+    speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -68,6 +68,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(readable("/calls", calls::list))
                 .service(readable("/calls/{id}", calls::one))
                 .service(readable("/calls/{id}/events", calls::events))
+                .service(readable("/calls/{id}/wire", wire::wire))
                 .service(resource("/calls/{id}/hangup").route(post().to(operate::hangup)))
                 .service(resource("/calls/{id}/handoff").route(post().to(operate::handoff)))
                 .service(resource("/calls/{id}/transfer").route(post().to(operate::transfer)))

@@ -188,8 +188,15 @@ impl Attack {
         let begun = Instant::now();
         while client.query_one(live, &[]).await.unwrap().get::<_, i64>(0) > 0 || self.site.pbx.legs() > 0 {
             if begun.elapsed() > RECOVERS_WITHIN {
-                let detail =
-                    format!("calls or legs are left {RECOVERS_WITHIN:?} after everybody has hung up");
+                let left = "select string_agg(distinct format('%s %s: %s', c.id, c.state, (
+                        select string_agg(e.event ->> 'kind', ' ' order by e.seq) from call_events e
+                        where e.call = c.id)), '; ') from call_log c where c.state <> 'released'";
+                let left: Option<String> = client.query_one(left, &[]).await.unwrap().get(0);
+                let detail = format!(
+                    "{} legs and these calls are left {RECOVERS_WITHIN:?} after everybody has hung up: {}",
+                    self.site.pbx.legs(),
+                    left.unwrap_or_default()
+                );
                 self.blame(Law::LeavesNobody, detail);
                 break;
             }

@@ -27,6 +27,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("post", "/api/v1/calls/{id}/hangup", "operate"),
     ("post", "/api/v1/calls/{id}/retry-clone", "operate"),
     ("post", "/api/v1/calls/{id}/transfer", "operate"),
+    ("get", "/api/v1/calls/{id}/wire", "operate"),
     ("get", "/api/v1/events", "read"),
     ("get", "/api/v1/keys", "admin"),
     ("post", "/api/v1/keys", "admin"),

@@ -68,4 +68,5 @@ mod verify;
 mod voice_reconciler;
 mod voice_slots;
 mod webhooks;
+mod wire;
 mod withdrawals;

@@ -337,6 +337,7 @@ impl CallSupervisor {
 
     fn count_out(&mut self, call: CallId) {
         self.registry.released(call);
+        self.services.wire.ended(call);
         self.services.board.remove(call);
         self.legs.forget(call);
         self.services.transfers.withdraw(call);

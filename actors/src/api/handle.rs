@@ -1,5 +1,6 @@
 //! The engine's handle for the edge. Cheap to clone, usable on any thread.
 
+use crate::observe::wire_log::WireLog;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,6 +136,12 @@ impl EngineHandle {
         if self.lines.send(done).await.is_ok() {
             let _ = reloaded.await;
         }
+    }
+
+    /// What went over the wire for each call.
+    #[must_use]
+    pub fn wire(&self) -> Arc<WireLog> {
+        Arc::clone(&self.services.wire)
     }
 
     /// Stores a webhook unchanged, once.

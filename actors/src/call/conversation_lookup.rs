@@ -1,5 +1,6 @@
 //! Looks up a conversation at ElevenLabs when the answer to its dial or its report is missing.
 
+use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -76,7 +77,8 @@ impl Actor for ConversationLookup {
     fn started(&mut self, ctx: &mut Context<Self>) {
         let (query, context) = (self.query.clone(), Arc::clone(&self.context));
         let (services, call) = (Arc::clone(&self.services), self.call.events.clone());
-        let lookup = async move { look_up(&query, &context, &services, &call).await };
+        let tap = self.services.wire.tap(self.context.id);
+        let lookup = tapped(tap, async move { look_up(&query, &context, &services, &call).await });
         ctx.spawn(lookup.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }

@@ -3,6 +3,7 @@
 //! The report arrives only after ElevenLabs has analysed the conversation, too late for a waiting caller. The end of
 //! the telephone call is visible earlier, so the actor polls for it.
 
+use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,13 +72,14 @@ impl Actor for GreetingActor {
         let (context, services, earlier) =
             (Arc::clone(&self.context), Arc::clone(&self.services), self.earlier);
         let call = self.call.events.clone();
-        let dialling = async move {
+        let tap = self.services.wire.tap(self.context.id);
+        let dialling = tapped(tap, async move {
             let (outcome, words) = dial(&context, &services, &call, earlier).await;
             services.faults.pass(Point::GreetingAnswered, context.id);
             let payload = words.map_or(Payload::None, Payload::Detail);
             call.do_send(CallEvent { payload, ..CallEvent::part(outcome.clone()) });
             outcome
-        };
+        });
         ctx.spawn(dialling.into_actor(self).map(|outcome, actor, ctx| {
             actor.dial_done = true;
             match outcome {
@@ -96,9 +98,9 @@ impl GreetingActor {
         // After that time the call's deadline starts a look-up of the greeting.
         let longest = rules.ring_max + rules.greeting_max;
         let (services, call) = (Arc::clone(&self.services), self.call.events.clone());
-        let watching = async move {
+        let watching = tapped(self.services.wire.tap(self.context.id), async move {
             let _over_or_too_long = tokio::time::timeout(longest, watch(&id, &services, &call)).await;
-        };
+        });
         ctx.spawn(watching.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }

@@ -4,6 +4,7 @@
 mod bridge;
 mod route;
 
+use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 
 use actix::{
@@ -125,13 +126,14 @@ impl Actor for Handoff {
         self.services.faults.pass(Point::HandoffStarts, self.context.id);
         let (context, services) = (Arc::clone(&self.context), Arc::clone(&self.services));
         let (order, call) = (self.order.clone(), self.call.clone());
-        let attempted = async move {
+        let tap = self.services.wire.tap(self.context.id);
+        let attempted = tapped(tap, async move {
             let outcomes = attempt(&order, &context, &services, &call.ordered).await;
             services.faults.pass(Point::HandoffAnswered, context.id);
             for Told { event, payload } in outcomes {
                 call.events.do_send(CallEvent { payload, ..CallEvent::part(event) });
             }
-        };
+        });
         ctx.spawn(attempted.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
 }

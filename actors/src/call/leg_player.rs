@@ -259,7 +259,8 @@ impl Actor for LegPlayer {
             return ctx.stop();
         };
         self.audio = Some(self.open_audio(playlist, ctx.address().recipient()));
-        leg_commands::attach_call_id(&self.leg.side, &self.services.log, &self.leg.address, self.context.id);
+        let (call, wire) = (self.context.id, self.services.wire.tap(self.context.id));
+        leg_commands::attach_call_id(&self.leg.side, &self.services.log, wire, &self.leg.address, call);
     }
 }
 
@@ -325,6 +326,7 @@ impl Handler<LegReport> for LegPlayer {
 
     fn handle(&mut self, report: LegReport, ctx: &mut Context<Self>) {
         let LegReport { at, what } = report;
+        self.note_on_the_wire(&what);
         match what {
             LegAudioEvent::FirstFrame => {
                 self.services.faults.pass(Point::PlayerHears, self.context.id);

@@ -21,6 +21,7 @@ use crate::limits::bypass::Bypass;
 use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
+use crate::observe::wire_log::WireLog;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
@@ -73,6 +74,8 @@ pub struct CallServices {
     pub board: Board,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// What went over the wire, for fault reports.
+    pub wire: Arc<WireLog>,
     /// Outcomes of the last minutes, for health.
     pub outcomes: Arc<SharedOutcomes>,
     /// How conversations are opened.

@@ -1,5 +1,6 @@
 //! Starts and stops the engine: arbiters, actors, and the recovery from the database.
 
+use crate::observe::wire_log::WireLog;
 use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -138,6 +139,7 @@ impl Engine {
         let prompt_problems = Arc::new(PromptProblems::default());
         let refusal = Arc::new(StartRefusal::default());
         let samples = settings.voices.samples.clone();
+        let wire = Arc::new(WireLog::default());
         let voices = Arc::new(VoiceServices {
             persistence: persistence.clone(),
             persistence_state: Arc::clone(&state),
@@ -147,6 +149,7 @@ impl Engine {
             outcomes: Arc::clone(&outcomes),
             budgets: Arc::clone(&budgets),
             capacity: Arc::clone(&capacity),
+            wire: Arc::clone(&wire),
             settings: settings.voices,
             known_database: spool_root.as_deref().map(KnownDatabase::in_folder),
             faults: settings.faults.clone(),
@@ -182,6 +185,7 @@ impl Engine {
             board: Board::default(),
             metrics: Arc::new(Metrics::new()),
             outcomes,
+            wire,
             dial: settings.dial,
             faults: settings.faults,
             log: settings.log,

@@ -8,6 +8,7 @@ use precall_call::CallId;
 use precall_providers::threecx::action::{ATTACHED_CALL, ActionOutcome, Destination};
 use precall_providers::threecx::address::LegAddress;
 use precall_providers::threecx::client::ThreeCx;
+use precall_providers::wire_record::{Tap, tapped};
 use slog::{Logger, info, warn};
 
 use crate::pbx::leg_events::LookAt;
@@ -18,28 +19,25 @@ const DROP_TRIES: u32 = 4;
 const DROP_PAUSE: Duration = Duration::from_millis(500);
 
 /// Drops the leg and retries a failure. A leg that is gone already is fine.
-pub fn drop_leg(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress) {
-    drop_with(side.client.here(), log, leg);
+pub fn drop_leg(side: &Arc<PbxSide>, log: &Logger, wire: Arc<dyn Tap>, leg: &LegAddress) {
+    actix::spawn(tapped(wire, dropping(side.client.here(), log.clone(), leg.clone())));
 }
 
-fn drop_with(pbx: Rc<ThreeCx>, log: &Logger, leg: &LegAddress) {
-    let (log, leg) = (log.clone(), leg.clone());
-    actix::spawn(async move {
-        for pause in 0..DROP_TRIES {
-            tokio::time::sleep(DROP_PAUSE * pause).await;
-            match pbx.drop_leg(&leg).await {
-                ActionOutcome::Done(_) | ActionOutcome::Over => return,
-                ActionOutcome::Refused { reason, message } => {
-                    warn!(log, "3CX refused to drop a leg"; "leg" => %leg.participant,
-                        "reason" => reason.name(), "error" => message);
-                }
-                ActionOutcome::Unknown { message } => {
-                    warn!(log, "3CX did not say whether it dropped a leg"; "leg" => %leg.participant,
-                        "error" => message);
-                }
+async fn dropping(pbx: Rc<ThreeCx>, log: Logger, leg: LegAddress) {
+    for pause in 0..DROP_TRIES {
+        tokio::time::sleep(DROP_PAUSE * pause).await;
+        match pbx.drop_leg(&leg).await {
+            ActionOutcome::Done(_) | ActionOutcome::Over => return,
+            ActionOutcome::Refused { reason, message } => {
+                warn!(log, "3CX refused to drop a leg"; "leg" => %leg.participant,
+                    "reason" => reason.name(), "error" => message);
+            }
+            ActionOutcome::Unknown { message } => {
+                warn!(log, "3CX did not say whether it dropped a leg"; "leg" => %leg.participant,
+                    "error" => message);
             }
         }
-    });
+    }
 }
 
 /// A leg that was not answered may connect by itself within this time: most route points answer on their own.
@@ -47,9 +45,15 @@ const ANSWERS_ITSELF_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// Answers a ringing leg. The leg's own event says whether it worked. If 3CX refuses, `refused` is called with its
 /// words after a while: the leg may connect by itself.
-pub fn answer(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, refused: impl FnOnce(String) + 'static) {
+pub fn answer(
+    side: &Arc<PbxSide>,
+    log: &Logger,
+    wire: Arc<dyn Tap>,
+    leg: &LegAddress,
+    refused: impl FnOnce(String) + 'static,
+) {
     let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
-    actix::spawn(async move {
+    actix::spawn(tapped(wire, async move {
         match side.client.here().answer(&leg).await {
             ActionOutcome::Done(_) | ActionOutcome::Over => {}
             ActionOutcome::Refused { reason, message } => {
@@ -63,7 +67,7 @@ pub fn answer(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, refused: impl
                     "error" => message);
             }
         }
-    });
+    }));
 }
 
 /// Routes a leg that precall does not take to the fallback destination, or drops it.
@@ -85,29 +89,35 @@ pub(crate) fn turn_away_with(
 ) {
     let (log, leg) = (log.clone(), leg.clone());
     actix::spawn(async move {
-        let Some(destination) = destination else { return drop_with(pbx, &log, &leg) };
+        let Some(destination) = destination else { return dropping(pbx, log, leg).await };
         match pbx.route_to(&leg, &destination).await {
             ActionOutcome::Done(_) | ActionOutcome::Over | ActionOutcome::Unknown { .. } => {}
             ActionOutcome::Refused { reason, message } => {
                 warn!(log, "3CX refused to route a leg to the fallback destination"; "leg" => %leg.participant,
                     "reason" => reason.name(), "error" => message);
-                drop_with(pbx, &log, &leg);
+                dropping(pbx, log, leg).await;
             }
         }
     });
 }
 
 /// Attaches our call id to the leg, for scripts and people at the PBX. Nothing depends on it.
-pub(crate) fn attach_call_id(side: &Arc<PbxSide>, log: &Logger, leg: &LegAddress, call: CallId) {
+pub(crate) fn attach_call_id(
+    side: &Arc<PbxSide>,
+    log: &Logger,
+    wire: Arc<dyn Tap>,
+    leg: &LegAddress,
+    call: CallId,
+) {
     let (side, log, leg) = (Arc::clone(side), log.clone(), leg.clone());
-    actix::spawn(async move {
+    actix::spawn(tapped(wire, async move {
         let data = [(ATTACHED_CALL.to_owned(), call.to_string())];
         let outcome = side.client.here().attach_participant_data(&leg, &data).await;
         if let ActionOutcome::Refused { reason, .. } = outcome {
             info!(log, "3CX refused to attach the call id to a leg"; "call" => %call,
                 "reason" => reason.name());
         }
-    });
+    }));
 }
 
 /// Asks the PBX whether the leg is still there. The feed reports it if it is not.

@@ -1,5 +1,6 @@
 //! A clone job: reads the sample, records the intent, uploads once, waits for the answer and records the outcome.
 
+use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -263,7 +264,12 @@ impl JobRun {
 
     /// Uploads the sample. Waiting calls give up after `VOICE_CLONE_TIMEOUT`; the upload continues.
     async fn upload_with_timeout(&self, name: &str, sample: VoiceSample) -> Result<MadeVoice, CloneFailure> {
-        let upload = self.upload(name, sample);
+        let upload = async {
+            match self.first_call() {
+                Some(call) => tapped(self.services.wire.tap(call), self.upload(name, sample)).await,
+                None => self.upload(name, sample).await,
+            }
+        };
         tokio::pin!(upload);
         tokio::select! {
             made = &mut upload => return made,

@@ -1,5 +1,6 @@
 //! Services of the voice book and its clone jobs. One value per engine.
 
+use crate::observe::wire_log::WireLog;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub(crate) struct VoiceServices {
     pub budgets: Arc<SharedBudgets>,
     /// Limits of the account, for display.
     pub capacity: Arc<Capacity>,
+    /// What went over the wire for each call, for fault reports.
+    pub wire: Arc<WireLog>,
     /// Settings.
     pub settings: VoiceSettings,
     /// Record of the database that acted here; `None` without a spool folder.

@@ -30,6 +30,7 @@ use url::Url;
 use crate::body_progress::BodyProgress;
 use crate::http_client::HttpClient;
 use crate::tls_roots::TlsRoots;
+use crate::wire_record::{OpenRequest, Way, WireLine};
 
 /// Limit of each step of connecting (name resolution, TCP, TLS), whatever the whole deadline is.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
@@ -190,6 +191,38 @@ pub(super) async fn within<T, E: From<Failure>>(
 
 /// Sends a request and waits for the complete response. Dropping the future closes the connection.
 pub(super) async fn exchange(
+    client: &HttpClient,
+    request: Request,
+    progress: &Rc<Progress>,
+) -> Result<Response, Failure> {
+    let open = OpenRequest::begin(|| wire_line(&request));
+    let answered = exchange_unseen(client, request, progress).await;
+    if let Some(open) = open {
+        match &answered {
+            Ok(response) => open.answered(response.status, response.header("request-id"), &response.body),
+            Err(failure) => open.failed(failure.status, &failure.message),
+        }
+    }
+    answered
+}
+
+/// The request as the record of a call shows it.
+fn wire_line(request: &Request) -> WireLine {
+    let path = request.url.path();
+    let is_pbx = path.starts_with("/callcontrol") || path.starts_with("/connect/");
+    let peer = if is_pbx { "3cx" } else { "elevenlabs" };
+    let what = format!("{} {path}", request.method);
+    let Some(body) = &request.body else { return WireLine::new(peer, Way::Sent, &what) };
+    match (body.content_type.starts_with("application/json"), body.parts.front()) {
+        (true, Some(json)) if body.parts.len() == 1 => WireLine::sent(peer, &what, json),
+        _ => {
+            let bytes: usize = body.parts.iter().map(Bytes::len).sum();
+            WireLine { sent: Some(format!("({bytes} bytes)")), ..WireLine::new(peer, Way::Sent, &what) }
+        }
+    }
+}
+
+async fn exchange_unseen(
     client: &HttpClient,
     request: Request,
     progress: &Rc<Progress>,

@@ -7,6 +7,7 @@ pub mod redact;
 pub mod s3;
 pub mod threecx;
 pub mod tls_roots;
+pub mod wire_record;
 
 mod http_client;
 mod http_exchange;

@@ -20,7 +20,7 @@ pub(crate) struct Answer {
     /// `accepted`, `duplicate`, `ended`, `ignored` or `rejected`.
     pub(crate) status: &'static str,
     /// precall's id of the call.
-    call_id: Option<String>,
+    pub(crate) call_id: Option<String>,
     /// The caller's voice, if one is cached.
     cloned_voice_id: Option<String>,
     /// The PBX's id of the call, as sent.

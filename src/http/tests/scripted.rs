@@ -1,5 +1,6 @@
 //! A scripted engine: gives configured answers and records requests.
 
+use precall_actors::observe::wire_log::WireLog;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -271,6 +272,10 @@ impl Engine for Scripted {
 
     fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.metrics)
+    }
+
+    fn wire(&self) -> Arc<WireLog> {
+        Arc::default()
     }
 
     fn outcomes(&self) -> Arc<SharedOutcomes> {

@@ -1,6 +1,9 @@
 //! `POST /webhook/3cx`: calls and events of the PBX.
 
 use actix_web::{HttpResponse, web};
+use precall_call::CallId;
+use precall_providers::wire_record::WireLine;
+use uuid::Uuid;
 
 use super::inbox::{self, About};
 use super::state::WebhookState;
@@ -50,6 +53,10 @@ pub(crate) async fn webhook(
             Message::Incoming(call) if by_token => Answer::begins_nothing(call.threecx_call_id),
             message => apply(&*app.engine, message).await?,
         };
+        if let Some(call) = answer.call_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
+            let line = WireLine::received("3cx", "POST /webhook/3cx", &body);
+            app.engine.wire().take(CallId(call.as_u128()), line);
+        }
         let row = inbox::read_row(about, answer.status, body).await;
         app.engine.keep_webhook(row).await?;
         Ok(answer)

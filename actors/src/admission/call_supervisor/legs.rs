@@ -1,5 +1,7 @@
 //! Legs at the PBX: finds the call of each leg, starts a new call if there is none, and reports changes to the call.
 
+use precall_providers::wire_record::WireLine;
+use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -43,6 +45,7 @@ impl CallSupervisor {
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
         self.waiting.gone(&participant.leg);
         let Some(event) = self.legs.seen(call, &participant.leg, state) else { return };
+        self.services.wire.take(call, leg_line(participant));
         self.wait_for_log(call, participant, at);
         // The proof goes first: the call does not wait for the proof of a connected leg.
         let caller = self.registry.caller(call).unwrap_or(&CallerNumber::Withheld);
@@ -272,4 +275,21 @@ impl Handler<PbxLegEvent> for CallSupervisor {
             },
         }
     }
+}
+
+/// A leg as the PBX shows it, for the record of its call.
+fn leg_line(leg: &Participant) -> WireLine {
+    let shown = json!({
+        "dn": leg.leg.dn.as_str(),
+        "id": leg.leg.participant.to_string(),
+        "status": if leg.is_connected() { "Connected" } else { "Ringing" },
+        "callid": leg.call_id,
+        "legid": leg.leg_id,
+        "party_dn": leg.party.dn,
+        "party_dn_type": leg.party.kind,
+        "party_caller_id": leg.party_caller_id,
+        "party_did": leg.party_did,
+        "direct_control": leg.direct_control,
+    });
+    WireLine::received("3cx", "participant", shown.to_string().as_bytes())
 }

@@ -71,7 +71,8 @@ impl CallActor {
             Effect::AnswerLeg => {
                 if let Some(leg) = &self.leg {
                     let events = ctx.address();
-                    leg_commands::answer(&leg.side, &self.log, &leg.address, move |words| {
+                    let wire = self.services.wire.tap(self.context.id);
+                    leg_commands::answer(&leg.side, &self.log, wire, &leg.address, move |words| {
                         events.do_send(CallEvent::explained(Event::AnswerRefused, words));
                     });
                 }
@@ -85,7 +86,8 @@ impl CallActor {
             }
             Effect::DropLeg => {
                 if let Some(leg) = &self.leg {
-                    leg_commands::drop_leg(&leg.side, &self.log, &leg.address);
+                    let wire = self.services.wire.tap(self.context.id);
+                    leg_commands::drop_leg(&leg.side, &self.log, wire, &leg.address);
                 }
             }
             Effect::StopWatchingGreeting => self.stop_watching_greeting(),

@@ -1,5 +1,7 @@
 //! The agent on the player's leg: the player reports its events, numbers the utterances and answers its tool calls.
 
+use precall_audio::leg_events::{LegAudioEvent, SilentStream};
+use precall_providers::wire_record::WireLine;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -119,6 +121,34 @@ impl AgentOnLeg {
 }
 
 impl LegPlayer {
+    /// What happens to the leg's streams and at the agent's socket, without audio and words.
+    pub(crate) fn note_on_the_wire(&self, what: &LegAudioEvent) {
+        let (peer, what, detail) = match what {
+            LegAudioEvent::FirstFrame => ("3cx", "POST /stream: first audio sent", None),
+            LegAudioEvent::Cut => ("3cx", "POST /stream: cut", None),
+            LegAudioEvent::Reopened { .. } => ("3cx", "POST /stream: open again", None),
+            LegAudioEvent::StreamsEnded => ("3cx", "GET /stream: ended", None),
+            LegAudioEvent::Silent(SilentStream::FromCaller) => ("3cx", "GET /stream: silent", None),
+            LegAudioEvent::Silent(SilentStream::ToCaller) => ("3cx", "POST /stream: takes nothing", None),
+            LegAudioEvent::CallerHeardAgain => ("3cx", "GET /stream: audio again", None),
+            LegAudioEvent::Failed(why) => ("3cx", "streams failed", Some(why.to_string())),
+            LegAudioEvent::Closed(_) => ("3cx", "streams closed", None),
+            LegAudioEvent::FirstSound | LegAudioEvent::Heard(_) => return,
+            LegAudioEvent::Agent { what, .. } => match what {
+                AgentEvent::Ready(_) => ("agent", "conversation_initiation_metadata", None),
+                AgentEvent::Failed { detail, .. } => ("agent", "not connected", Some(detail.clone())),
+                AgentEvent::Spoke => ("agent", "audio: the first of the agent", None),
+                AgentEvent::Ended => ("agent", "closed normally", None),
+                AgentEvent::Lost { detail, .. } => ("agent", "lost", Some(detail.clone())),
+                AgentEvent::Heard(_) => ("agent", "user_transcript", None),
+                AgentEvent::Said { .. } => ("agent", "agent_response", None),
+                AgentEvent::Corrected { .. } => ("agent", "agent_response_correction", None),
+                AgentEvent::ToolCalled { .. } => ("agent", "client_tool_call", None),
+            },
+        };
+        self.services.wire.take(self.context.id, WireLine::noted(peer, what, detail.as_deref()));
+    }
+
     /// Reports an agent's event to the call.
     pub(crate) fn agent_event(&mut self, attempt: u8, at: At, event: AgentEvent) {
         match event {
