@@ -4,7 +4,6 @@
 //! which test the rules of HTTP without calls. It has no method for reads: handlers read the store with
 //! `AppState::pool`.
 
-use precall_actors::observe::wire_log::WireLog;
 use std::sync::Arc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
@@ -14,6 +13,7 @@ use precall_actors::api::{
     ReportOutcome, SharedOutcomes, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
+use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{CallId, Operator};
 use precall_providers::elevenlabs::ConversationReport;

@@ -6,10 +6,9 @@ use utoipa::{Modify, OpenApi};
 
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
-use super::api::wire;
 use super::api::{
     audit, bypass, callers, calls, events, keys, lines, live, operate, samples, speakers, statistics, voices,
-    webhooks,
+    webhooks, wire,
 };
 use super::error::{Code, Problem};
 use super::ops::{health, metrics_page};

@@ -4,7 +4,7 @@ use precall_simulators::elevenlabs::{CallFate, Fault, ReportFate};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::{Plan, World, dial_fault};
+use crate::support::{Plan, World, dial_fault, fault};
 
 fn voice_of(dial: &Value) -> Value {
     dial["body"]["conversation_initiation_client_data"]["conversation_config_override"]["tts"]["voice_id"]
@@ -102,6 +102,25 @@ async fn each_lost_answer_is_looked_up(purpose: &str) {
         let voice: String = row.get("cloned_voice_id");
         assert_eq!(voice_of(&of_call(world.dials("agent"), call)[0]), json!(voice), "{what}");
     }
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_lost_dial_is_looked_up_until_the_provider_answers() {
+    for purpose in ["greeting", "agent"] {
+        lost_while_away(purpose).await;
+    }
+}
+
+async fn lost_while_away(purpose: &str) {
+    let world = World::with(Plan::default().env("POSTCALL_WAIT_SECONDS", "1")).await;
+    let lost = Fault { after: true, close: true, report: ReportFate::None, ..dial_fault(purpose) };
+    // One more than a single look-up asks.
+    let away = Fault { status: Some(503), times: Some(4), ..fault("/v1/convai/conversations") };
+    world.faults(vec![Fault { times: Some(1), ..lost }, away]);
+    let call = world.ring("pbx-1", &world.known_caller(1).await).await;
+    world.completed(call).await;
+    assert_eq!(of_call(world.dials(purpose), call).len(), 1);
     world.stop().await;
 }
 

@@ -1,10 +1,9 @@
 //! What went over the wire for a call is kept, without numbers, words and secrets.
 
+use precall_simulators::elevenlabs::Fault;
 use serde_json::{Value, json};
 
 use crate::callers::{OPERATOR, order_with, with_keys};
-use precall_simulators::elevenlabs::Fault;
-
 use crate::support::{DIAL, World, fault};
 
 async fn wire(world: &World, call: impl std::fmt::Display) -> Vec<Value> {

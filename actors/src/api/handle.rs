@@ -1,6 +1,5 @@
 //! The engine's handle for the edge. Cheap to clone, usable on any thread.
 
-use crate::observe::wire_log::WireLog;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +41,7 @@ use crate::observe::problems;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::observe::start_refusal::StartRefusal;
+use crate::observe::wire_log::WireLog;
 use crate::pbx::pbx_feed::CONTESTED;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;

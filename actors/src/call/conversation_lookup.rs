@@ -1,6 +1,5 @@
 //! Looks up a conversation at ElevenLabs when the answer to its dial or its report is missing.
 
-use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +7,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Recipien
 use precall_base::clock;
 use precall_call::{At, CallPart, ConversationId, Event, GreetingEnd, HandoffFailure, Purpose};
 use precall_providers::elevenlabs::ConversationDetail;
+use precall_providers::wire_record::tapped;
 
 use crate::call::call_context::CallContext;
 use crate::call::messages::{CallEvent, PartDown, PartParent};
@@ -18,6 +18,10 @@ use crate::runtime::down_notice::DownNotice;
 
 /// Timeout of one request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause before ElevenLabs is asked again, while it cannot be reached.
+const ASKED_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// After this time the call's deadline decides.
+const ASKED_FOR: Duration = Duration::from_secs(120);
 /// Delays before each try: ElevenLabs may not list a new conversation at once.
 const RETRY_DELAYS: [Duration; 3] = [Duration::ZERO, Duration::from_secs(1), Duration::from_secs(3)];
 /// Allowed difference between ElevenLabs' clock and ours. Its times are whole seconds.
@@ -170,8 +174,25 @@ pub async fn find_earlier(
     found.map_or(LookupResult::NotFound, |found| LookupResult::Found(found.conversation))
 }
 
-/// Finds a conversation of this call (`user_id`) that started after `since` and is not in `known`.
+/// Finds a conversation of this call (`user_id`) that started after `since` and is not in `known`. While ElevenLabs
+/// cannot be reached it is asked again and again: until it answers, the call can only wait.
 pub async fn find(
+    clients: &Clients,
+    context: &CallContext,
+    known: &[ConversationId],
+    since: At,
+) -> LookupResult {
+    let give_up_at = clock::now().plus(ASKED_FOR);
+    loop {
+        let found = find_now(clients, context, known, since).await;
+        if found != LookupResult::Unavailable || clock::now() >= give_up_at {
+            return found;
+        }
+        tokio::time::sleep(ASKED_AGAIN_AFTER).await;
+    }
+}
+
+async fn find_now(
     clients: &Clients,
     context: &CallContext,
     known: &[ConversationId],

@@ -3,7 +3,6 @@
 //! The report arrives only after ElevenLabs has analysed the conversation, too late for a waiting caller. The end of
 //! the telephone call is visible earlier, so the actor polls for it.
 
-use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use precall_base::clock;
 use precall_base::phone_number::E164;
 use precall_call::{CallPart, ConversationId, Event, GreetingEnd, Purpose};
 use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall, refuses_override};
+use precall_providers::wire_record::tapped;
 use slog::warn;
 
 use crate::call::agent_settings::{AgentTerms, Override};

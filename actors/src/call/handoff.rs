@@ -4,7 +4,6 @@
 mod bridge;
 mod route;
 
-use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 
 use actix::{
@@ -13,6 +12,7 @@ use actix::{
 use precall_base::clock;
 use precall_call::{CallPart, ConversationId, Event, HandoffFailure, Person, Purpose, Rung, VoiceId};
 use precall_providers::elevenlabs::{Execution, OutboundCall, refuses_override};
+use precall_providers::wire_record::tapped;
 use slog::warn;
 
 use crate::call::agent_settings::Override;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient};
+use agent_events::AgentOnLeg;
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_audio::leg_events::{LegAudioEvent, LegAudioStats, LegReport, SilentStream};
 use precall_audio::leg_handle::LegHandle;
@@ -29,7 +30,6 @@ use crate::pbx::leg_commands;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
-use agent_events::AgentOnLeg;
 
 /// How long the media thread may take to send its statistics after it was stopped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);

@@ -1,6 +1,5 @@
 //! Starts and stops the engine: arbiters, actors, and the recovery from the database.
 
-use crate::observe::wire_log::WireLog;
 use std::iter;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -41,6 +40,7 @@ use crate::observe::provider_health::ProviderState;
 use crate::observe::provider_probe::ProviderProbe;
 use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::observe::start_refusal::StartRefusal;
+use crate::observe::wire_log::WireLog;
 use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::pbx_health::PbxState;
 use crate::pbx::pbx_side::PbxSide;

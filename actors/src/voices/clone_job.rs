@@ -1,6 +1,5 @@
 //! A clone job: reads the sample, records the intent, uploads once, waits for the answer and records the outcome.
 
-use precall_providers::wire_record::tapped;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +8,7 @@ use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use precall_providers::elevenlabs::{AddVoice, Execution, ProviderErrorKind, VoiceSample, VoiceUse};
+use precall_providers::wire_record::tapped;
 use precall_store::events::rows::{CacheRow, CloneLogRow, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
 use precall_store::events::voice_event_json::VoiceEvent;

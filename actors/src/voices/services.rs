@@ -1,6 +1,5 @@
 //! Services of the voice book and its clone jobs. One value per engine.
 
-use crate::observe::wire_log::WireLog;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +15,7 @@ use crate::limits::budgets::SharedBudgets;
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
+use crate::observe::wire_log::WireLog;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
 use crate::runtime::per_arbiter::PerArbiter;

@@ -1,6 +1,5 @@
 //! A scripted engine: gives configured answers and records requests.
 
-use precall_actors::observe::wire_log::WireLog;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use precall_actors::api::{
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
+use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;

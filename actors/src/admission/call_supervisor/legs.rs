@@ -1,7 +1,5 @@
 //! Legs at the PBX: finds the call of each leg, starts a new call if there is none, and reports changes to the call.
 
-use precall_providers::wire_record::WireLine;
-use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +9,8 @@ use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Event, Proof, ProvedBy};
 use precall_providers::threecx::action::Destination;
 use precall_providers::threecx::participant::{Participant, ParticipantStatus};
+use precall_providers::wire_record::WireLine;
+use serde_json::json;
 use slog::{error, info, warn};
 
 use super::{CallSupervisor, Delivery};

@@ -1,15 +1,15 @@
 //! The agent on the player's leg: the player reports its events, numbers the utterances and answers its tool calls.
 
-use precall_audio::leg_events::{LegAudioEvent, SilentStream};
-use precall_providers::wire_record::WireLine;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use precall_audio::bridge::agent_event::AgentEvent;
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_audio::bridge::turn_taking::FirstSpeaker;
+use precall_audio::leg_events::{LegAudioEvent, SilentStream};
 use precall_call::{AgentLoss, At, Event, HandoffFailure, Person, Speaker};
 use precall_providers::elevenlabs::{ToolOutcome, contextual_update_text, tool_result_text};
+use precall_providers::wire_record::WireLine;
 use serde_json::{Map, Value};
 use slog::{info, warn};
 
