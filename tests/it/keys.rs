@@ -164,7 +164,7 @@ async fn wrong_keys_of_one_address_are_answered_429_and_right_ones_are_not() {
 }
 
 #[actix::test]
-async fn keys_are_made_listed_and_used_over_a_restart_and_a_database_outage() {
+async fn keys_are_made_listed_and_used_over_a_restart() {
     let world = World::with(with_keys()).await;
     let order = json!({ "name": "desk", "scopes": ["operate", "pii"], "owner": "Anna" });
     let (key, id) = made(&world, order.clone()).await;
