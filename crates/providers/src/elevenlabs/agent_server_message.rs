@@ -9,9 +9,12 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::audio_format::AudioFormat;
+use super::conversation_report::ID_BYTES_MAX;
 
 /// Longest text that is kept of one message, in bytes; longer than any utterance.
 const TEXT_MAX: usize = 16 * 1024;
+/// Longest name of an audio format or a tool that is kept, in bytes.
+const NAME_MAX: usize = 256;
 
 /// One message, with the fields that precall uses.
 #[derive(Clone, Debug, PartialEq)]
@@ -237,12 +240,16 @@ pub fn read_agent_message(text: &str) -> Result<AgentMessage<'_>, UnreadableMess
             Some(AgentMessage::Corrected { text, event: answer.event_id })
         }),
         "conversation_initiation_metadata" => {
-            said.conversation_initiation_metadata_event.map(begun).transpose()?
+            let metadata = said.conversation_initiation_metadata_event;
+            metadata.filter(|metadata| is_id(&metadata.conversation_id)).map(begun).transpose()?
         }
-        "client_tool_call" => said.client_tool_call.map(|call| AgentMessage::ToolCalled {
-            id: call.tool_call_id,
-            name: call.tool_name,
-            parameters: call.parameters.unwrap_or_default(),
+        // Without its whole id a tool call cannot be answered.
+        "client_tool_call" => said.client_tool_call.filter(|call| is_id(&call.tool_call_id)).map(|call| {
+            AgentMessage::ToolCalled {
+                id: call.tool_call_id,
+                name: cut(call.tool_name.into(), NAME_MAX).into_owned(),
+                parameters: call.parameters.unwrap_or_default(),
+            }
         }),
         _error => said.error_event.map(failed),
     };
@@ -250,8 +257,10 @@ pub fn read_agent_message(text: &str) -> Result<AgentMessage<'_>, UnreadableMess
 }
 
 fn begun(said: Metadata) -> Result<AgentMessage<'static>, UnreadableMessage> {
-    let format =
-        |name: &str| AudioFormat::from_name(name).ok_or_else(|| UnreadableMessage::Format(name.to_owned()));
+    let format = |name: &str| {
+        let unknown = || UnreadableMessage::Format(cut(name.into(), NAME_MAX).into_owned());
+        AudioFormat::from_name(name).ok_or_else(unknown)
+    };
     let output = format(&said.agent_output_audio_format)?;
     let input = said.user_input_audio_format.as_deref().map_or(Ok(output), format)?;
     Ok(AgentMessage::Begun { conversation: ConversationId::new(said.conversation_id), output, input })
@@ -266,12 +275,21 @@ fn failed(said: ErrorEvent<'_>) -> AgentMessage<'_> {
     }
 }
 
+/// Whether an id can be stored: PostgreSQL stores no NUL in text.
+fn is_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= ID_BYTES_MAX && !id.chars().any(char::is_control)
+}
+
 /// The text, cut after `TEXT_MAX` bytes.
 fn bounded(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.len() <= TEXT_MAX {
+    cut(text, TEXT_MAX)
+}
+
+fn cut(text: Cow<'_, str>, bytes_max: usize) -> Cow<'_, str> {
+    if text.len() <= bytes_max {
         return text;
     }
-    let kept = text.get(..text.floor_char_boundary(TEXT_MAX)).unwrap_or_default();
+    let kept = text.get(..text.floor_char_boundary(bytes_max)).unwrap_or_default();
     Cow::Owned(format!("{kept} [cut]"))
 }
 

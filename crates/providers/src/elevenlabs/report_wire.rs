@@ -120,9 +120,10 @@ impl ClientData {
     fn voice_echo(&self) -> VoiceEcho {
         match &self.conversation_config_override {
             None => VoiceEcho::NotShown,
-            Some(Lenient(overrides)) => match overrides.tts.0.voice_id.text() {
-                Some(voice) => VoiceEcho::Voice(VoiceId::new(voice)),
-                None => VoiceEcho::None,
+            // What cannot be an id is no voice of ours.
+            Some(Lenient(overrides)) => match id(&overrides.tts.0.voice_id, "tts.voice_id") {
+                Ok(voice) => VoiceEcho::Voice(VoiceId::new(voice)),
+                Err(_) => VoiceEcho::None,
             },
         }
     }
@@ -248,7 +249,11 @@ impl Data {
         data: ReportJson,
     ) -> Option<ConversationReport> {
         let conversation = ConversationId::new(id(&self.conversation_id, "data.conversation_id").ok()?);
-        let agent_id = self.agent_id.text().map(ToOwned::to_owned);
+        // It may be missing; one that cannot be an id is not taken for a missing one.
+        let agent_id = match self.agent_id.text() {
+            Some(_) => Some(id(&self.agent_id, "data.agent_id").ok()?),
+            None => None,
+        };
         let (our_call, purpose) = self.echoed();
         let answered = if data.names_a_machine() { Answered::Voicemail } else { Answered::Tested };
         Some(ConversationReport {

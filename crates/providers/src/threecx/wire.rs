@@ -51,18 +51,21 @@ pub(super) fn value(body: &[u8]) -> Option<Value> {
 }
 
 /// A participant; `asked` is used if the body has no DN. None if the body is not a participant.
-pub(super) fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
+#[must_use]
+pub fn participant(body: &[u8], asked: &Dn) -> Option<Participant> {
     read_participant(value(body)?, asked)
 }
 
 /// A list of participants, without invalid entries. None if the body is not a list.
-pub(super) fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
+#[must_use]
+pub fn participants(body: &[u8], asked: &Dn) -> Option<Vec<Participant>> {
     let Value::Array(items) = value(body)? else { return None };
     Some(items.into_iter().filter_map(|item| read_participant(item, asked)).collect())
 }
 
-/// All DNs.
-pub(super) fn dn_states(body: &[u8]) -> Option<Vec<DnState>> {
+/// All DNs that the client may see. None if the body is not a list.
+#[must_use]
+pub fn dn_states(body: &[u8]) -> Option<Vec<DnState>> {
     let Value::Array(items) = value(body)? else { return None };
     Some(items.into_iter().filter_map(read_dn).collect())
 }
@@ -122,7 +125,7 @@ pub(super) fn number(scalar: &Scalar) -> Option<u64> {
 fn call_id(scalar: &Scalar) -> Option<String> {
     let text = match scalar {
         Scalar::Integer(number) => number.to_string(),
-        Scalar::Text(text) => trimmed(text).to_owned(),
+        Scalar::Text(text) => trimmed(text).replace(char::is_control, "\u{fffd}"),
         Scalar::Fraction(_) | Scalar::Truth(_) | Scalar::Nothing => String::new(),
     };
     (!text.is_empty() && text.len() <= TEXT_CHARS_MAX).then_some(text)

@@ -85,3 +85,29 @@ fn a_long_text_is_cut() {
     let AgentMessage::Heard { text } = read_agent_message(&long).unwrap() else { panic!() };
     assert!(text.len() <= TEXT_MAX + 6 && text.ends_with(" [cut]"));
 }
+
+#[test]
+fn ids_and_names_are_bounded() {
+    let long = "x".repeat(ID_BYTES_MAX + 1);
+    let begun = |id: &str, format: &str| {
+        format!(
+            r#"{{"type":"conversation_initiation_metadata","conversation_initiation_metadata_event":
+                {{"conversation_id":"{id}","agent_output_audio_format":"{format}"}}}}"#
+        )
+    };
+    let unreadable = Err(UnreadableMessage::Json { line: 1, column: 1 });
+    for id in ["", long.as_str(), r"a\u0000"] {
+        assert_eq!(read_agent_message(&begun(id, "pcm_8000")), unreadable, "{id}");
+    }
+    let Err(UnreadableMessage::Format(name)) = read_agent_message(&begun("c", &long)) else { panic!() };
+    assert!(name.len() <= NAME_MAX + 6 && name.ends_with(" [cut]"));
+    let called = |id: &str| {
+        format!(
+            r#"{{"type":"client_tool_call","client_tool_call":{{"tool_name":"{long}","tool_call_id":"{id}"}}}}"#
+        )
+    };
+    assert_eq!(read_agent_message(&called(&long)), unreadable);
+    let text = called("i");
+    let AgentMessage::ToolCalled { name, .. } = read_agent_message(&text).unwrap() else { panic!() };
+    assert!(name.len() <= NAME_MAX + 6);
+}

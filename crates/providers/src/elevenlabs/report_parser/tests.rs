@@ -4,11 +4,11 @@
 
 use std::time::Duration;
 
-use precall_call::{Answered, At, CallId, Grade, HandoffFailure, Purpose};
+use precall_call::{Answered, At, CallId, Grade, HandoffFailure, Purpose, VoiceId};
 use serde_json::{Value, json};
 
 use super::{ConversationDetail, Webhook, parse_conversation, parse_webhook};
-use crate::elevenlabs::{ConversationReport, ReportError, ReportSource, audio_head};
+use crate::elevenlabs::{ConversationReport, ReportError, ReportSource, VoiceEcho, audio_head};
 
 const OUR_CALL: &str = "01920000-0000-7000-8000-000000000001";
 const OUR_ID: CallId = CallId(0x0192_0000_0000_7000_8000_0000_0000_0001);
@@ -472,4 +472,22 @@ proptest::proptest! {
         let _ = parse_webhook(cut);
         let _ = audio_head(cut);
     }
+}
+
+#[test]
+fn ids_that_cannot_be_stored_are_not_taken() {
+    let voice = |id: &str| {
+        let mut body = transcription();
+        body["data"]["conversation_initiation_client_data"] =
+            json!({"conversation_config_override": {"tts": {"voice_id": id}}});
+        report(&body).voice_echo
+    };
+    assert_eq!(voice("v1"), VoiceEcho::Voice(VoiceId::new("v1")));
+    for bad in ["", "a\0", &"x".repeat(257)] {
+        assert_eq!(voice(bad), VoiceEcho::None, "{bad:?}");
+    }
+    let body = json!({"type": "answering_machine_detection",
+        "data": {"conversation_id": "c", "agent_id": "a\0", "result": "human"}});
+    let read = parse_webhook(body.to_string().as_bytes());
+    assert_eq!(read, Ok(Webhook::Other { kind: "answering_machine_detection".to_owned() }));
 }

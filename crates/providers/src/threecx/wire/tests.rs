@@ -93,3 +93,14 @@ fn a_fraction_is_the_id_of_no_leg() {
     let large = participant(br#"{"id":18446744073709551615}"#, &asked).unwrap();
     assert_eq!(large.leg.participant, ParticipantId(u64::MAX));
 }
+
+#[test]
+fn the_id_of_a_call_is_the_one_that_a_webhook_gives() {
+    let id = |callid: &str| {
+        let body = format!(r#"{{"id":1,"callid":{callid}}}"#);
+        participant(body.as_bytes(), &Dn::new("900")).unwrap().call_id
+    };
+    // PostgreSQL stores no NUL in text, and without the character two ids could become one.
+    assert_eq!(id(r#"" 12\u000034\u0007 ""#).as_deref(), Some("12\u{fffd}34"));
+    assert_eq!(id("12345678901234567890123").as_deref(), Some("12345678901234567890123"));
+}
