@@ -63,7 +63,7 @@ pub use callback::Callback;
 pub use clone::{Storage, VoiceClone};
 pub use database::{Database, DatabaseSource};
 pub use elevenlabs::{ElevenLabs, Telephony};
-pub use environment::read_environment;
+pub use environment::{parse_dotenv, read_environment};
 pub use environment_name::Environment;
 pub use greeting::Greeting;
 pub use kind::Kind;

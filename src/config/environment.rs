@@ -11,6 +11,11 @@ use super::problem::{ConfigError, Problem};
 use super::table::find;
 use super::unknown_variables;
 
+/// A larger `.env` file is refused, in bytes.
+const FILE_MAX: u64 = 1024 * 1024;
+/// All values that stand for a `$NAME` in a `.env` file have at most this many bytes together.
+const SUBSTITUTED_MAX: usize = 4 * 1024 * 1024;
+
 /// The process environment and, where it sets nothing, the file at `dotenv`.
 ///
 /// # Errors
@@ -45,53 +50,87 @@ pub fn read_environment(dotenv: &Path) -> Result<BTreeMap<String, String>, Confi
 }
 
 fn read_dotenv(path: &Path, problems: &mut Vec<Problem>) -> BTreeMap<String, String> {
-    let mut map = BTreeMap::new();
     let file = path.display().to_string();
     let bytes = match content(path) {
         Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return map,
+        Err(error) if error.kind() == ErrorKind::NotFound => return BTreeMap::new(),
         Err(_) => {
             problems.push(problem(&file, "exists and cannot be opened", "a readable file, or none"));
-            return map;
+            return BTreeMap::new();
         }
     };
-    if is_utf16(&bytes) {
-        problems.push(problem(&file, "is UTF-16", "UTF-8 text"));
-        return map;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > FILE_MAX {
+        problems.push(problem(&file, "is larger than 1 MiB", "a file of settings alone"));
+        return BTreeMap::new();
     }
-    let mut last = String::new();
-    // The mark is no part of the first name. Editors of Windows write it.
-    let text = without_mark(&bytes);
-    if text.len() < bytes.len() {
+    if without_mark(&bytes).len() < bytes.len() && !is_utf16(&bytes) {
         eprintln!("precall: {file} begins with a byte order mark (U+FEFF), which is ignored");
     }
-    for pair in dotenvy::from_read_iter(text) {
-        match pair {
-            Ok((name, value)) => {
-                last.clone_from(&name);
-                map.insert(name, value);
-            }
-            // The message of dotenvy is dropped: it quotes the line, which may hold a secret.
-            Err(_) => {
-                let place =
-                    if last.is_empty() { "at its beginning".to_owned() } else { format!("after {last}") };
-                problems.push(problem(
-                    &file,
-                    &format!("has an unreadable line {place}"),
-                    "NAME=value, quoted if need be",
-                ));
-                return map;
-            }
-        }
-    }
+    let (map, found) = parse_dotenv(&file, &bytes);
+    problems.extend(found);
     map
 }
 
-/// The bytes of the file, of a usual size at most.
+/// The variables of a `.env` file, and why the rest of it cannot be read. `file` is its name in the problem.
+#[must_use]
+pub fn parse_dotenv(file: &str, bytes: &[u8]) -> (BTreeMap<String, String>, Option<Problem>) {
+    let mut map = BTreeMap::new();
+    if is_utf16(bytes) {
+        return (map, Some(problem(file, "is UTF-16", "UTF-8 text")));
+    }
+    let mut last = String::new();
+    // The mark is no part of the first name. Editors of Windows write it.
+    let text = without_mark(bytes);
+    let mut substitutions = Substitutions::of(text);
+    let mut pairs = dotenvy::from_read_iter(text);
+    loop {
+        // Before each line: one line alone could repeat the value of another for gigabytes.
+        if substitutions.are_too_long() {
+            let found = problem(file, "repeats values by $NAME without end", "values in single quotes");
+            return (map, Some(found));
+        }
+        match pairs.next() {
+            None => return (map, None),
+            Some(Ok((name, value))) => {
+                last.clone_from(&name);
+                substitutions.longest = substitutions.longest.max(value.len());
+                map.insert(name, value);
+            }
+            // The message of dotenvy is dropped: it quotes the line, which may hold a secret.
+            Some(Err(_)) => {
+                let place =
+                    if last.is_empty() { "at its beginning".to_owned() } else { format!("after {last}") };
+                let wrong = format!("has an unreadable line {place}");
+                return (map, Some(problem(file, &wrong, "NAME=value, quoted if need be")));
+            }
+        }
+    }
+}
+
+/// How long the values can become that stand for a `$NAME`, of the file or of the process environment.
+struct Substitutions {
+    /// Signs in the file that may begin a `$NAME`.
+    count: usize,
+    /// The longest value so far.
+    longest: usize,
+}
+
+impl Substitutions {
+    fn of(text: &[u8]) -> Self {
+        let count = text.iter().filter(|byte| **byte == b'$').count();
+        let longest = std::env::vars_os().map(|(_, value)| value.len()).max();
+        Self { count, longest: longest.unwrap_or(0) }
+    }
+
+    fn are_too_long(&self) -> bool {
+        self.count.saturating_mul(self.longest) > SUBSTITUTED_MAX
+    }
+}
+
+/// The bytes of the file, one more at most than it may have.
 fn content(path: &Path) -> std::io::Result<Vec<u8>> {
-    const MAX_BYTES: u64 = 1024 * 1024;
     let mut bytes = Vec::new();
-    File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    File::open(path)?.take(FILE_MAX.saturating_add(1)).read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 use std::fs;
 
-use super::read_environment;
+use super::{parse_dotenv, read_environment};
 
 #[test]
 fn a_missing_file_is_no_problem() {
@@ -29,6 +29,29 @@ fn a_broken_line_is_located_and_not_quoted() {
     let message = read_environment(&file).unwrap_err().to_string();
     assert!(message.contains("after PORT"), "{message}");
     assert!(!message.contains("topsecret"), "{message}");
+}
+
+#[test]
+fn values_that_repeat_each_other_are_refused_before_they_fill_the_memory() {
+    let (map, problem) = parse_dotenv(".env", b"HOST=a\nA=$HOST.$HOST\nB=${A}.${A}\n");
+    assert_eq!((map.get("B").map(String::as_str), problem), (Some("a.a.a.a"), None));
+    let mut file = format!("A={}\n", "a".repeat(1_000));
+    for (name, value) in [("B", "A"), ("C", "B"), ("D", "C")] {
+        file.push_str(&format!("{name}={}\n", format!("${value}.").repeat(1_000)));
+    }
+    // Without the bound the last line has a terabyte.
+    let (map, problem) = parse_dotenv(".env", file.as_bytes());
+    assert!(problem.unwrap().wrong.contains("$NAME"));
+    assert!(map.values().all(|value| value.len() < 8 * 1024 * 1024));
+}
+
+#[test]
+fn a_file_that_is_too_large_is_refused_and_not_cut() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(".env");
+    fs::write(&file, format!("PORT=3007\n# {}\nHOST=x\n", "-".repeat(1024 * 1024))).unwrap();
+    let message = read_environment(&file).unwrap_err().to_string();
+    assert!(message.contains("larger than 1 MiB"), "{message}");
 }
 
 #[test]
