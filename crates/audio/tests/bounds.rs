@@ -98,7 +98,7 @@ fn hostile_recordings_end_soon_and_take_little_memory() {
     // A rate without a common divisor.
     let mut wav = load("wav_sizes_0.wav");
     wav[24..28].copy_from_slice(&655_357_u32.to_le_bytes());
-    let _ = read("an odd rate", wav.clone());
+    assert_eq!(read("an odd rate", wav.clone()), Err(AudioError::Rate(655_357)));
     wav[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_eq!(read("an impossible rate", wav), Err(AudioError::Rate(u32::MAX)));
 

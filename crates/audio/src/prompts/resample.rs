@@ -6,6 +6,9 @@ use rubato::{Fft, FixedSync, Resampler, WindowFunction};
 /// Samples per transform: the more, the steeper the filter below 4 kHz. Delay does not matter, since a clip is not
 /// live.
 const BLOCK: usize = 4_096;
+/// Longest period of two rates, in samples: after it they coincide again. The filter is as long as one period, and
+/// common rates have one of some hundred.
+const PERIOD_MAX: u32 = 65_536;
 
 /// The rate cannot be converted. No common format uses such a rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,10 +26,10 @@ pub(super) struct FileResampler {
 }
 
 impl FileResampler {
-    /// From and to samples a second, each 2,000 to 768,000.
+    /// From and to samples a second, each 2,000 to 768,000, with a common divisor where one is high.
     pub(super) fn new(from: u32, to: u32) -> Result<Self, BadRate> {
         let possible = 2_000..=768_000;
-        if !possible.contains(&from) || !possible.contains(&to) {
+        if !possible.contains(&from) || !possible.contains(&to) || period(from, to) > PERIOD_MAX {
             return Err(BadRate);
         }
         let filter = if from == to { None } else { Some(filter(from, to)?) };
@@ -67,6 +70,15 @@ impl FileResampler {
         self.out.truncate(wanted);
         Ok(self.out)
     }
+}
+
+/// Samples of the higher rate after which both coincide again.
+fn period(from: u32, to: u32) -> u32 {
+    let (mut divisor, mut rest) = (from, to);
+    while let Some(next) = divisor.checked_rem(rest) {
+        (divisor, rest) = (rest, next);
+    }
+    from.max(to).checked_div(divisor).unwrap_or(u32::MAX)
 }
 
 fn filter(from: u32, to: u32) -> Result<Fft<f32>, BadRate> {

@@ -68,4 +68,14 @@ fn an_unsupported_rate_is_refused() {
     for rate in [0, 1, 1_999, 768_001, u32::MAX] {
         assert!(FileResampler::new(rate, 8_000).is_err(), "{rate}");
     }
+    // A filter for them would take 80 MB.
+    for rate in [655_357, 767_999] {
+        assert!(FileResampler::new(rate, 8_000).is_err(), "{rate}");
+    }
+    // Old and odd rates that recordings have, and the highest.
+    for rate in
+        [2_000, 5_512, 7_350, 11_127, 18_900, 22_254, 37_800, 44_056, 44_101, 47_952, 192_000, 768_000]
+    {
+        assert!(FileResampler::new(rate, 8_000).is_ok(), "{rate}");
+    }
 }
