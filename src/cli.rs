@@ -16,6 +16,7 @@ mod healthcheck;
 mod install_postgres;
 mod keys;
 mod lines;
+mod live_answer;
 mod live_call;
 mod migrate;
 #[cfg(not(feature = "simulators"))]
@@ -31,6 +32,7 @@ mod span;
 mod spool_look;
 mod status;
 mod table;
+mod top;
 mod verify;
 mod voices;
 mod why;
@@ -109,6 +111,8 @@ enum Command {
     Healthcheck,
     /// Show on one screen how the running service is: what is wrong, who is on the line, what failed in the last hour.
     Status(status::Arguments),
+    /// Show calls, problems and capacity on one screen that follows the running service.
+    Top(top::Arguments),
     /// List calls, newest first.
     Calls(calls::Arguments),
     /// Say in plain sentences what happened to a call, whose fault it was, and what to do.
@@ -179,6 +183,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => in_system(check::run(arguments.options(), arguments.as_json())),
         Command::Healthcheck => in_system(healthcheck::run()),
         Command::Status(arguments) => in_system(status::run(arguments)),
+        Command::Top(arguments) => in_system(top::run(arguments)),
         Command::Calls(arguments) => in_system(calls::run(arguments)),
         Command::Why(arguments) => in_system(why::run(arguments)),
         Command::Hangup(arguments) => in_system(act::hangup(arguments)),

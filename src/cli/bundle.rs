@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use super::service::{Service, failed, now};
+use super::service::{Service, failed, now, unreadable};
 use super::{Exit, environment, why};
 use crate::config::{Config, masked};
 
@@ -83,7 +83,7 @@ async fn pieces(service: &Service, call: Option<&str>) -> Result<Vec<Piece>, Exi
     if let Some(call) = call {
         let known = why::known(service, call).await?;
         id = known.call.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
-        pieces.push(Piece::text("why.txt", masked(&known.story()?)));
+        pieces.push(Piece::text("why.txt", masked(&known.story().map_err(|error| unreadable(&error))?)));
         let wire = match known.wire(service).await {
             Ok(wire) => Piece::json("wire.json", &wire),
             Err(_) => Piece::text("wire.json", "not readable: it needs a key with the scope operate\n"),

@@ -1,26 +1,23 @@
 //! The running service, as the commands of operators ask it: over its API.
 
+mod session;
+
 use std::time::Duration;
 
-use awc::SendClientRequest;
-use awc::http::StatusCode;
-use bytes::Bytes;
 use jiff::Timestamp;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use precall_base::clock;
 use precall_base::invisible::trimmed;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+pub(super) use self::session::{Refusal, Session};
 use super::{Exit, environment, unusable};
 use crate::config::{Config, Secret};
 
 /// The longest request deletes voices at ElevenLabs.
-const WITHIN: Duration = Duration::from_secs(70);
-const ANSWER_BYTES_MAX: usize = 16 << 20;
-/// Items on a page of a list.
-const PAGE: usize = 200;
+pub(super) const WITHIN: Duration = Duration::from_secs(70);
+const NOT_FOUND: u16 = 404;
 
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Service {
@@ -42,89 +39,44 @@ pub(super) struct Output {
     pub(super) service: Service,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Refused {
-    detail: String,
-    candidates: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Page {
-    items: Vec<Value>,
-    next_cursor: Option<String>,
-}
-
 impl Service {
     /// Reads a path below `/api/v1`.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Exit> {
-        self.exchange(path, |client, url, key| client.get(url).bearer_auth(key).send()).await
+        self.session(WITHIN)?.get(path).await.map_err(|refusal| failed(&refusal.words))
     }
 
     /// Reads a path below `/api/v1`; none if there is nothing (404).
     pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Exit> {
-        let asked = self.ask(path, |client, url, key| client.get(url).bearer_auth(key).send()).await?;
-        if asked.status == StatusCode::NOT_FOUND { Ok(None) } else { asked.read().map(Some) }
+        match self.session(WITHIN)?.get(path).await {
+            Ok(found) => Ok(Some(found)),
+            Err(refusal) if refusal.status == Some(NOT_FOUND) => Ok(None),
+            Err(refusal) => Err(failed(&refusal.words)),
+        }
     }
 
     /// Posts to a path below `/api/v1`.
     pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Exit> {
-        self.exchange(path, |client, url, key| client.post(url).bearer_auth(key).send_json(body)).await
+        self.session(WITHIN)?.post(path, body).await.map_err(|refusal| failed(&refusal.words))
     }
 
     /// Puts to a path below `/api/v1`.
     pub(super) async fn put<T: DeserializeOwned>(&self, path: &str, body: &Value) -> Result<T, Exit> {
-        self.exchange(path, |client, url, key| client.put(url).bearer_auth(key).send_json(body)).await
+        self.session(WITHIN)?.put(path, body).await.map_err(|refusal| failed(&refusal.words))
     }
 
     /// Deletes a path below `/api/v1`.
     pub(super) async fn delete(&self, path: &str) -> Result<(), Exit> {
-        self.exchange(path, |client, url, key| client.delete(url).bearer_auth(key).send()).await
+        self.session(WITHIN)?.delete(path).await.map_err(|refusal| failed(&refusal.words))
     }
 
     /// The first items of a list, page by page. `query` may be empty.
     pub(super) async fn list(&self, path: &str, query: &str, most: usize) -> Result<Vec<Value>, Exit> {
-        let (mut items, mut cursor) = (Vec::new(), String::new());
-        let and = if query.is_empty() { "" } else { "&" };
-        while items.len() < most {
-            let limit = PAGE.min(most.saturating_sub(items.len()));
-            let page: Page = self.get(&format!("{path}?limit={limit}&cursor={cursor}{and}{query}")).await?;
-            items.extend(page.items);
-            match page.next_cursor {
-                Some(next) => cursor = next,
-                None => break,
-            }
-        }
-        Ok(items)
+        self.session(WITHIN)?.list(path, query, most).await.map_err(|refusal| failed(&refusal.words))
     }
 
-    async fn exchange<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        send: impl FnOnce(&awc::Client, &str, &str) -> SendClientRequest,
-    ) -> Result<T, Exit> {
-        self.ask(path, send).await?.read()
-    }
-
-    async fn ask(
-        &self,
-        path: &str,
-        send: impl FnOnce(&awc::Client, &str, &str) -> SendClientRequest,
-    ) -> Result<Asked, Exit> {
-        let (base, key) = (self.base()?, self.key()?);
-        let url = format!("{base}/api/v1/{path}");
-        let client = awc::Client::builder().timeout(WITHIN).finish();
-        let exchange = async {
-            let mut answer = send(&client, &url, key.expose()).await.map_err(|error| error.to_string())?;
-            let text = answer.body().limit(ANSWER_BYTES_MAX).await.map_err(|error| error.to_string())?;
-            Ok::<_, String>((answer.status(), text))
-        };
-        let (status, text) = match tokio::time::timeout(WITHIN, exchange).await {
-            Ok(Ok(answered)) => answered,
-            Ok(Err(error)) => return Err(failed(&format!("{url}: {error}"))),
-            Err(_) => return Err(failed(&format!("{url} does not answer"))),
-        };
-        Ok(Asked { url, status, text })
+    /// Address and key, read once, for several requests. `within` is the deadline of each request.
+    pub(super) fn session(&self, within: Duration) -> Result<Session, Exit> {
+        Ok(Session::new(self.base()?, self.key()?, within))
     }
 
     fn base(&self) -> Result<String, Exit> {
@@ -146,28 +98,6 @@ impl Service {
     }
 }
 
-/// An answer of the service.
-struct Asked {
-    url: String,
-    status: StatusCode,
-    text: Bytes,
-}
-
-impl Asked {
-    fn read<T: DeserializeOwned>(self) -> Result<T, Exit> {
-        let Self { url, status, text } = self;
-        if status.is_success() {
-            let text: &[u8] = if text.is_empty() { b"null" } else { &text };
-            let read = serde_json::from_slice(text);
-            return read
-                .map_err(|error| failed(&format!("{url} sent an answer that cannot be read: {error}")));
-        }
-        let Refused { detail, candidates } = serde_json::from_slice(&text).unwrap_or_default();
-        let candidates = candidates.iter().map(|id| format!("\n  {id}")).collect::<String>();
-        Err(failed(&format!("{url} answers {}: {detail}{candidates}", status.as_u16())))
-    }
-}
-
 /// The key in a text, without spaces and a byte order mark around it.
 fn read_key(text: &str) -> Result<Secret, &'static str> {
     let key = trimmed(text);
@@ -182,7 +112,12 @@ fn read_key(text: &str) -> Result<Secret, &'static str> {
 
 /// An answer, or a part of it, in the form that the command needs.
 pub(super) fn read<T: DeserializeOwned>(answer: Value) -> Result<T, Exit> {
-    serde_json::from_value(answer).map_err(|error| failed(&format!("the answer cannot be read: {error}")))
+    serde_json::from_value(answer).map_err(|error| unreadable(&error))
+}
+
+/// An answer is not as this precall expects it.
+pub(super) fn unreadable(error: &serde_json::Error) -> Exit {
+    failed(&format!("the answer cannot be read: {error}"))
 }
 
 /// The wall clock.

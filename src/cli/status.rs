@@ -1,19 +1,15 @@
 //! `precall status`: how the running service is, on one screen.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use jiff::{SignedDuration, Timestamp};
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::service::{Service, in_url, now, read};
+use super::live_answer::{FAILED_MOST, FailedCall, Health, Live, Measure, by_cause, by_state, failed_since};
+use super::service::{Service, now, read};
 use super::span::short;
 use super::table::Table;
 
-/// Failed calls of the last hour that are counted by cause.
-const FAILED_MOST: usize = 2_000;
 /// Live calls that are shown.
 const LIVE_SHOWN: usize = 20;
 
@@ -26,63 +22,6 @@ pub(super) struct Arguments {
     service: Service,
 }
 
-/// The answer of `GET /api/v1/live`.
-#[derive(Debug, Deserialize)]
-struct Live {
-    now: Timestamp,
-    health: Health,
-    items: Vec<LiveCall>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Health {
-    status: String,
-    database: String,
-    elevenlabs: String,
-    threecx: String,
-    spool: String,
-    ready: bool,
-    standby: bool,
-    draining: bool,
-    problems: Vec<Problem>,
-    capacity: BTreeMap<String, Value>,
-    version: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct Problem {
-    area: String,
-    since: Option<Timestamp>,
-    words: String,
-    remedy: String,
-    failed: u64,
-    succeeded: u64,
-    call: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct LiveCall {
-    id: String,
-    caller: String,
-    line: String,
-    state: String,
-    voice: String,
-    offered_at: Option<Timestamp>,
-}
-
-/// A failed call of the list.
-#[derive(Debug, Deserialize)]
-struct FailedCall {
-    cause: Option<String>,
-    blame: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Measure {
-    used: Option<u64>,
-    limit: Option<u64>,
-}
-
 pub(super) async fn run(arguments: Arguments) -> Exit {
     show(&arguments).await.unwrap_or_else(|exit| exit)
 }
@@ -91,10 +30,8 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
 async fn show(arguments: &Arguments) -> Result<Exit, Exit> {
     let service = &arguments.service;
     let live: Value = service.get("live").await?;
-    let since = now().saturating_sub(SignedDuration::from_hours(1)).unwrap_or(Timestamp::MIN);
-    let query = format!("status=failed&since={}", in_url(&since.to_string()));
     // The calls in memory are shown without the database as well.
-    let failures = service.list("calls", &query, FAILED_MOST).await;
+    let failures = service.list("calls", &failed_since(now()), FAILED_MOST).await;
     if arguments.json {
         println!("{:#}", json!({ "live": live, "failed_in_the_last_hour": failures.unwrap_or_default() }));
         return Ok(Exit::Good);
@@ -105,8 +42,7 @@ async fn show(arguments: &Arguments) -> Result<Exit, Exit> {
         Err(_) => None,
     };
     print!("{}", screen(&live, failures.as_deref()));
-    let takes_calls = live.health.ready || live.health.standby;
-    Ok(if live.health.status != "error" && takes_calls { Exit::Good } else { Exit::Failed })
+    Ok(if live.health.is_well() { Exit::Good } else { Exit::Failed })
 }
 
 fn screen(live: &Live, failures: Option<&[FailedCall]>) -> String {
@@ -117,33 +53,21 @@ fn screen(live: &Live, failures: Option<&[FailedCall]>) -> String {
     match failures {
         None => said.push_str("  not known: the database does not answer\n"),
         Some([]) => said.push_str("  none\n"),
-        Some(failures) => said.push_str(&by_cause(failures)),
+        Some(failures) => said.push_str(&causes(failures)),
     }
     said.push_str("\nCapacity\n");
-    for (name, measure) in &live.health.capacity {
-        let Ok(Measure { used: Some(used), limit: Some(limit) }) = serde_json::from_value(measure.clone())
-        else {
-            continue;
-        };
-        let (what, unit) = match name.strip_suffix("_bytes") {
-            Some(what) => (format!("{what} (MiB)"), 1 << 20),
-            None => (name.replace('_', " "), 1),
-        };
-        let _ = writeln!(said, "  {what:<16} {} of {}", used / unit, limit / unit);
+    for (what, Measure { used, limit, .. }) in live.health.measures() {
+        let (used, limit) = (used.unwrap_or_default(), limit.unwrap_or_default());
+        let _ = writeln!(said, "  {what:<16} {used} of {limit}");
     }
     said
 }
 
 fn head(health: &Health) -> String {
-    let takes = match (health.ready, health.standby, health.draining) {
-        (true, ..) => "takes calls",
-        (false, true, _) => "is a standby: another precall takes the calls",
-        (false, _, true) => "is being stopped and takes no new calls",
-        (false, false, false) => "takes NO calls",
-    };
     format!(
-        "precall {} {takes}: {}\n  database {}, 3CX {}, ElevenLabs {}, spool {}\n",
+        "precall {} {}: {}\n  database {}, 3CX {}, ElevenLabs {}, spool {}\n",
         health.version,
+        health.takes(),
         health.status,
         health.database,
         health.threecx.replace('_', " "),
@@ -175,12 +99,8 @@ fn problems(live: &Live) -> String {
 }
 
 fn on_the_line(live: &Live) -> String {
-    let mut by_state: BTreeMap<&str, usize> = BTreeMap::new();
-    for call in &live.items {
-        let count = by_state.entry(&call.state).or_default();
-        *count = count.saturating_add(1);
-    }
-    let states: Vec<String> = by_state.iter().map(|(state, count)| format!("{count} {state}")).collect();
+    let states: Vec<String> =
+        by_state(&live.items).iter().map(|(state, count)| format!("{count} {state}")).collect();
     let mut said = format!("\nOn the line: {}", live.items.len());
     if !states.is_empty() {
         let _ = write!(said, " ({})", states.join(", ").replace('_', " "));
@@ -209,17 +129,9 @@ fn on_the_line(live: &Live) -> String {
     said
 }
 
-fn by_cause(failures: &[FailedCall]) -> String {
-    let mut counts: BTreeMap<(&str, &str), usize> = BTreeMap::new();
-    for call in failures {
-        let key = (call.cause.as_deref().unwrap_or("unknown"), call.blame.as_deref().unwrap_or("nobody"));
-        let count = counts.entry(key).or_default();
-        *count = count.saturating_add(1);
-    }
-    let mut counts: Vec<_> = counts.into_iter().collect();
-    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+fn causes(failures: &[FailedCall]) -> String {
     let mut said = String::new();
-    for ((cause, blame), count) in counts {
+    for ((cause, blame), count) in by_cause(failures) {
         let _ = writeln!(said, "  {count:>5}  {cause} ({blame}): precall calls --since 1h --cause {cause}");
     }
     if failures.len() == FAILED_MOST {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use self::story::{Called, Happened, story};
 use super::Exit;
-use super::service::{Service, failed, in_url, read};
+use super::service::{Refusal, Service, Session, WITHIN, failed, in_url, unreadable};
 
 /// More events has no call.
 const EVENTS_MAX: usize = 10_000;
@@ -39,7 +39,7 @@ async fn tell(arguments: &Arguments) -> Result<Exit, Exit> {
         println!("{:#}", json!({ "call": known.call, "events": known.events, "wire": wire }));
         return Ok(Exit::Good);
     }
-    print!("{}", known.story()?);
+    print!("{}", known.story().map_err(|error| unreadable(&error))?);
     if let Some(wire) = wire {
         print!("\n{}", wire::shown(&wire));
     }
@@ -55,8 +55,13 @@ pub(super) struct Known {
 /// What the API says of the call that is named.
 pub(super) async fn known(service: &Service, named: &str) -> Result<Known, Exit> {
     let id = id_of(service, named).await?;
-    let call = service.get(&format!("calls/{id}")).await?;
-    let events = service.list(&format!("calls/{id}/events"), "", EVENTS_MAX).await?;
+    with_id(&service.session(WITHIN)?, &id).await.map_err(|refusal| failed(&refusal.words))
+}
+
+/// What the API says of the call with this id.
+pub(super) async fn with_id(session: &Session, id: &str) -> Result<Known, Refusal> {
+    let call = session.get(&format!("calls/{id}")).await?;
+    let events = session.list(&format!("calls/{id}/events"), "", EVENTS_MAX).await?;
     Ok(Known { call, events })
 }
 
@@ -68,10 +73,13 @@ impl Known {
     }
 
     /// The call's story, in plain sentences.
-    pub(super) fn story(&self) -> Result<String, Exit> {
-        let call: Called = read(self.call.clone())?;
-        let events = self.events.iter().cloned().map(read).collect::<Result<Vec<Happened>, Exit>>()?;
-        Ok(story(&call, &events))
+    ///
+    /// # Errors
+    /// If the answers cannot be read.
+    pub(super) fn story(&self) -> Result<String, serde_json::Error> {
+        let call: Called = serde_json::from_value(self.call.clone())?;
+        let events = self.events.iter().cloned().map(serde_json::from_value);
+        Ok(story(&call, &events.collect::<Result<Vec<Happened>, _>>()?))
     }
 }
 

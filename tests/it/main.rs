@@ -32,6 +32,7 @@ mod keys;
 mod left_behind;
 mod lines;
 mod live_arrivals;
+mod live_board;
 mod live_bridge;
 mod live_bridge_ends;
 mod live_bridge_persons;

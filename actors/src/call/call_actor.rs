@@ -73,6 +73,8 @@ pub struct CallActor {
     /// Effects that must wait until the event with this version is durable.
     after_durable: VecDeque<(u64, Effect)>,
     acks: Vec<(u64, Noted, Done)>,
+    /// Kind of the last event, for the live board.
+    last_event: Option<&'static str>,
     durable: u64,
     /// When the pending timer fires. A later deadline needs no new timer.
     timer_at: Option<At>,
@@ -106,6 +108,7 @@ impl CallActor {
         let id = context.id;
         let log = services.log.new(o!("call" => id.to_string(), "line" => context.line.id.to_string()));
         let notice = DownNotice::new(parent.down.clone(), move |_| CallDown { call: id });
+        let from_log = matches!(origin, Origin::Log(_));
         let (call, work) = match origin {
             Origin::Offered(offer, recording) => {
                 let opened = open(&offer, clock::now());
@@ -138,6 +141,7 @@ impl CallActor {
             unsent: Vec::new(),
             after_durable: VecDeque::new(),
             acks: first.into_iter().map(|done| (1, Noted::Recorded, done)).collect(),
+            last_event: (!from_log).then_some("offered"),
             durable,
             timer_at: None,
             clone_worker: None,
@@ -176,6 +180,7 @@ impl CallActor {
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(stepped.effects.into_iter().map(Work::Perform));
         self.call = stepped.next;
+        self.last_event = Some(precall_store::events::event_json::kind(event));
         self.work.extend(work);
         self.services.faults.pass(Point::CallAfterStep, self.context.id);
     }
@@ -307,7 +312,7 @@ impl CallActor {
     fn update_board(&self) {
         let mut actors = vec!["call"];
         actors.extend(self.parts.iter().map(|part| part.name()));
-        self.services.board.show(&self.context, &self.call, actors);
+        self.services.board.show(&self.context, &self.call, actors, self.last_event);
     }
 
     /// Arms a timer for the call's deadline. Timers are never cancelled: a timer that fires early arms a new one. The

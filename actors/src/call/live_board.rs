@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use precall_base::phone_number::CallerNumber;
-use precall_call::{Call, CallId, ConversationId, Deadline, Purpose, Route, Voice};
+use precall_call::{At, Call, CallId, ConversationId, Deadline, Purpose, Route, Voice};
 
 use crate::call::call_context::CallContext;
 
@@ -23,14 +23,24 @@ pub struct LiveCall {
     pub route: Route,
     /// The state's name.
     pub state: &'static str,
+    /// Since when the call is in this state, in microseconds since the epoch. After a restart: since the restart.
+    pub state_since: i64,
     /// `awaited`, `cloned` or `fallback`.
     pub voice: &'static str,
     /// Why there is no cloned voice.
     pub voice_missing: Option<&'static str>,
+    /// Whether the call waits for its caller's cloned voice.
+    pub awaits_voice: bool,
+    /// When the voice was decided.
+    pub voice_decided: Option<At>,
     /// Microseconds since the epoch.
     pub offered_at: i64,
     /// The armed deadline.
     pub deadline: Option<Deadline>,
+    /// Kind of the last event; `None` for a call that was read back a moment ago.
+    pub last_event: Option<&'static str>,
+    /// Time of the last event.
+    pub last_event_at: At,
     /// The agent's conversation, once known.
     pub conversation: Option<ConversationId>,
     /// The call's actors that run now.
@@ -60,15 +70,25 @@ impl Board {
         self.lock().starting.contains(&call)
     }
 
-    /// Inserts or updates a call; removes a released one.
-    pub fn show(&self, context: &CallContext, call: &Call, actors: Vec<&'static str>) {
+    /// Inserts or updates a call; removes a released one. `last_event` is the kind of its last event.
+    pub fn show(
+        &self,
+        context: &CallContext,
+        call: &Call,
+        actors: Vec<&'static str>,
+        last_event: Option<&'static str>,
+    ) {
         let mut board = self.lock();
         board.starting.remove(&context.id);
         if call.is_released() {
             board.live.remove(&context.id);
             return;
         }
-        board.live.insert(context.id, live_call(context, call, actors));
+        let mut shown = live_call(context, call, actors, last_event);
+        if let Some(before) = board.live.get(&context.id).filter(|before| before.state == shown.state) {
+            shown.state_since = before.state_since;
+        }
+        board.live.insert(context.id, shown);
     }
 
     /// Removes a call whose actor has stopped.
@@ -103,7 +123,12 @@ impl Board {
     }
 }
 
-fn live_call(context: &CallContext, call: &Call, actors: Vec<&'static str>) -> LiveCall {
+fn live_call(
+    context: &CallContext,
+    call: &Call,
+    actors: Vec<&'static str>,
+    last_event: Option<&'static str>,
+) -> LiveCall {
     let (voice, voice_missing) = match &call.voice {
         Voice::Awaited => ("awaited", None),
         Voice::Cloned(_) => ("cloned", None),
@@ -120,10 +145,15 @@ fn live_call(context: &CallContext, call: &Call, actors: Vec<&'static str>) -> L
         line: context.line.id.to_string(),
         route: call.policy.route,
         state: call.phase.name(),
+        state_since: call.at.0,
         voice,
         voice_missing,
+        awaits_voice: call.awaits_voice,
+        voice_decided: call.instants.voice_decided,
         offered_at: call.instants.offered.0,
         deadline: call.deadline(),
+        last_event,
+        last_event_at: call.at,
         conversation: call.conversation(Purpose::Agent).and_then(|agent| agent.id.clone()),
         actors,
     }

@@ -29,14 +29,24 @@ pub(crate) struct LiveView {
     route: &'static str,
     /// The state's name.
     state: &'static str,
+    /// Since when it is in this state; after a restart of precall, since the restart.
+    state_since: Option<Timestamp>,
     /// `awaited`, `cloned` or `fallback`.
     voice: &'static str,
     /// Why there is no cloned voice.
     voice_missing: Option<&'static str>,
+    /// Whether the call waits for its caller's cloned voice.
+    awaits_voice: bool,
+    /// When the voice was decided.
+    voice_decided_at: Option<Timestamp>,
     /// Start of the call.
     offered_at: Option<Timestamp>,
     /// The next deadline of the state.
     deadline_at: Option<Timestamp>,
+    /// Kind of the last event; null for a call that was read back a moment ago.
+    last_event: Option<&'static str>,
+    /// Time of the last event.
+    last_event_at: Option<Timestamp>,
     /// Id of the agent's conversation, once known.
     conversation_id: Option<String>,
     /// Running actors of this call.
@@ -52,10 +62,15 @@ impl LiveView {
             line: call.line,
             route: call.route.name(),
             state: call.state,
+            state_since: clock::timestamp(At(call.state_since)),
             voice: call.voice,
             voice_missing: call.voice_missing,
+            awaits_voice: call.awaits_voice,
+            voice_decided_at: call.voice_decided.and_then(clock::timestamp),
             offered_at: clock::timestamp(At(call.offered_at)),
             deadline_at: call.deadline.and_then(|deadline| clock::timestamp(deadline.due)),
+            last_event: call.last_event,
+            last_event_at: clock::timestamp(call.last_event_at),
             conversation_id: call.conversation.map(|id| id.as_str().to_owned()),
             actors: call.actors,
         }

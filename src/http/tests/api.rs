@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use precall_actors::api::{Busy, OperatorOrder, Ordered};
 use precall_call::{Person, Request};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::client::{Answer, get, send};
 use super::harness::{ADMIN, OPERATOR, READER, Running, run, run_with, settings};
@@ -192,6 +192,10 @@ async fn live_calls_are_shown_from_memory() {
     assert_eq!(call["id"], CALL.to_string());
     assert_eq!(call["caller"], "+4930***45");
     assert_eq!(call["state"], "greeting");
+    assert_eq!(call["state_since"], "2025-11-29T14:11:26Z");
+    assert_eq!((&call["last_event"], &call["awaits_voice"]), (&json!("greeting_started"), &json!(true)));
+    assert_eq!(call["last_event_at"], "2025-11-29T14:11:27Z");
+    assert_eq!(call["voice_decided_at"], Value::Null);
     assert_eq!(call["offered_at"], "2025-11-29T14:11:25Z");
     assert_eq!(call["deadline_at"], "2025-11-29T14:12:00Z");
     assert_eq!(call["conversation_id"], "conv_1");
