@@ -2,8 +2,6 @@
 //!
 //! It runs only when `CHAOS_SOAK_SECONDS` says for how long: `.ci/long soak`.
 
-use std::cell::RefCell;
-use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use precall_test_support::harness::usage;
@@ -16,17 +14,17 @@ use crate::site::Route;
 use crate::support::lasting;
 use crate::table::Fault;
 
-/// From the end of one fault to the next.
-const CALM: Duration = Duration::from_secs(60);
-const SAMPLED_EVERY: Duration = Duration::from_secs(5);
+/// From the end of a fault to the first sample. A fault makes the memory larger by a few MiB for as long as it lasts and
+/// some time after it: requests wait, calls wait, the allocator gives pages back later. That is no growth.
+const SETTLES: Duration = Duration::from_secs(40);
+/// The samples between two faults. They are taken over 20 s, because calls come and go.
+const SAMPLES_IN_A_CALM: usize = 5;
+const SAMPLED_EVERY: Duration = Duration::from_secs(4);
 /// Caches fill, and the allocator finds its size.
 const WARM: Duration = Duration::from_secs(600);
 /// In less time noise is larger than the limit.
 const JUDGED_AFTER: Duration = Duration::from_secs(1_800);
 const GROWS_AT_MOST_KB_AN_HOUR: f64 = 1_024.0;
-
-/// Resident memory over time: seconds and KiB.
-type Samples = Rc<RefCell<Vec<(f64, f64)>>>;
 
 /// The slope of the line through the samples, by least squares, in KiB an hour.
 fn slope_an_hour(samples: &[(f64, f64)]) -> f64 {
@@ -41,14 +39,19 @@ fn slope_an_hour(samples: &[(f64, f64)]) -> f64 {
     if square == 0.0 { 0.0 } else { both / square * 3_600.0 }
 }
 
-async fn sample(pid: u32, samples: Samples) {
-    let begun = Instant::now();
-    // It ends with the process.
-    while let Ok(memory) = usage::memory(pid) {
+/// Waits until the last fault is over, and takes the samples that come before the next one: seconds and KiB of resident
+/// memory. There are fewer when the soak ends first.
+async fn calm(pid: u32, begun: Instant, lasts: Duration) -> Vec<(f64, f64)> {
+    let left = || lasts.saturating_sub(begun.elapsed());
+    lasting(SETTLES.min(left())).await;
+    let mut samples = Vec::new();
+    while samples.len() < SAMPLES_IN_A_CALM && !left().is_zero() {
+        lasting(SAMPLED_EVERY.min(left())).await;
+        let memory = usage::memory(pid).expect("the service runs");
         let kilobytes = f64::from(u32::try_from(memory.resident).unwrap());
-        samples.borrow_mut().push((begun.elapsed().as_secs_f64(), kilobytes));
-        lasting(SAMPLED_EVERY).await;
+        samples.push((begun.elapsed().as_secs_f64(), kilobytes));
     }
+    samples
 }
 
 #[actix::test]
@@ -64,24 +67,23 @@ async fn an_hour_of_calls_fails_only_by_faults_and_does_not_grow() {
     faults.retain(|fault| fault.concerns(Route::Bridge) && !matches!(fault, Fault::Precall(_)));
     let mut plan = Plan::new(settings.seed, faults, Pace { in_pairs: false, ..Pace::LONG });
     let mut attack = Attack::prepare(Route::Bridge, settings).await;
-    let samples = Samples::default();
-    let sampling = actix::spawn(sample(attack.site.service.usage().pid, Rc::clone(&samples)));
+    let pid = attack.site.service.usage().pid;
+    let mut samples = Vec::new();
     let begun = Instant::now();
     while begun.elapsed() < lasts {
-        lasting(CALM.min(lasts.saturating_sub(begun.elapsed()))).await;
+        samples.extend(calm(pid, begun, lasts).await);
         attack.round(&plan.round()).await;
     }
     attack.wind_down().await;
-    sampling.abort();
     report::print(&attack);
 
     let warm = WARM.min(lasts / 4).as_secs_f64();
-    let samples: Vec<(f64, f64)> = samples.borrow().iter().copied().filter(|(at, _)| *at > warm).collect();
+    samples.retain(|(at, _)| *at > warm);
     let (first, last) =
         (samples.first().copied().unwrap_or_default(), samples.last().copied().unwrap_or_default());
     let slope = slope_an_hour(&samples);
     println!("| resident memory | |\n|---|---|");
-    println!("| samples, from {:.0} s on | {} |", first.0, samples.len());
+    println!("| samples between faults, from {:.0} s on | {} |", first.0, samples.len());
     println!("| first, last | {:.0} KiB, {:.0} KiB |", first.1, last.1);
     println!("| growth by linear regression | {slope:.0} KiB an hour |\n");
     let broken: Vec<String> = attack
