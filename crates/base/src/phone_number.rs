@@ -207,7 +207,9 @@ impl E164 {
         let text = number.to_string();
         let digits = text.strip_prefix('+')?;
         let well_formed = digits.len() <= E164_DIGITS_MAX && digits.bytes().all(|b| b.is_ascii_digit());
-        (possible && well_formed).then(|| Self(Arc::from(text)))
+        // Each reading takes one trunk zero away: a number with two would be another one when it is read again.
+        let is_stable = || PHONE_NUMBER_UTIL.parse(&text, None).is_ok_and(|again| again.to_string() == text);
+        (possible && well_formed && is_stable()).then(|| Self(Arc::from(text)))
     }
 }
 

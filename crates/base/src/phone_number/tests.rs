@@ -171,6 +171,16 @@ fn configured_numbers_and_countries_are_checked() {
     assert!("001".parse::<Region>().is_err());
 }
 
+#[test]
+fn a_number_that_would_be_another_one_when_it_is_read_again_is_unreadable() {
+    // Found by fuzzing: two trunk zeros behind the country code, of which each reading takes one away.
+    for raw in ["+2430012345677", "00243)00 (-12345677"] {
+        assert_eq!(CallerNumber::parse(raw, "US".parse().unwrap()), CallerNumber::Unreadable, "{raw}");
+    }
+    let one = CallerNumber::parse("+243012345677", Region::UNKNOWN);
+    assert_eq!(one.e164().unwrap().as_e164(), "+24312345677");
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
 
