@@ -3,7 +3,7 @@
 mod act;
 mod bundle;
 mod bypass;
-mod caller_rows;
+pub(crate) mod caller_rows;
 mod callers;
 mod calls;
 pub mod check;

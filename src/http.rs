@@ -1,10 +1,10 @@
 //! The HTTP server: webhooks, health, metrics, API and live board. The rules of a call are in the engine.
 
 mod api;
-mod inbound;
+pub(crate) mod inbound;
 mod ops;
 mod status;
-mod webhooks;
+pub(crate) mod webhooks;
 
 mod app_state;
 mod audit_trail;

@@ -10,5 +10,6 @@ mod embedded_database;
 mod http;
 mod live_check;
 mod logging;
+pub mod parsers;
 pub mod signature;
 mod trusted_addresses;

@@ -25,13 +25,13 @@ const ERRORS_KEPT: usize = 100;
 
 /// What is wrong, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RowError {
+pub(crate) struct RowError {
     /// Counts from 1, the header included; 0 where it is about the whole file.
-    pub(super) line: u64,
+    pub(crate) line: u64,
     /// The column's name; empty where it is about the whole row.
-    pub(super) column: &'static str,
+    pub(crate) column: &'static str,
     /// What is wrong, and what would be right.
-    pub(super) what: String,
+    pub(crate) what: String,
 }
 
 impl std::fmt::Display for RowError {
@@ -46,13 +46,13 @@ impl std::fmt::Display for RowError {
 
 /// The first errors, and how many there are in all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct RowErrors {
-    pub(super) kept: Vec<RowError>,
-    pub(super) count: usize,
+pub(crate) struct RowErrors {
+    pub(crate) kept: Vec<RowError>,
+    pub(crate) count: usize,
 }
 
 impl RowErrors {
-    pub(super) fn add(&mut self, line: u64, column: &'static str, what: impl Into<String>) {
+    pub(crate) fn add(&mut self, line: u64, column: &'static str, what: impl Into<String>) {
         self.count = self.count.saturating_add(1);
         if self.kept.len() < ERRORS_KEPT {
             self.kept.push(RowError { line, column, what: what.into() });
@@ -68,15 +68,15 @@ impl RowErrors {
 
 /// A file that was read.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sheet {
-    pub(super) callers: Vec<ImportedCaller>,
+pub(crate) struct Sheet {
+    pub(crate) callers: Vec<ImportedCaller>,
     /// The line of each.
-    pub(super) lines: Vec<u64>,
-    pub(super) columns: Columns,
+    pub(crate) lines: Vec<u64>,
+    pub(crate) columns: Columns,
 }
 
 /// Reads all of it, or says all that is wrong. Skips blank rows, rows of separators alone, and a line `sep=;`.
-pub(super) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
+pub(crate) fn read(bytes: &[u8], region: Region) -> Result<Sheet, RowErrors> {
     let Dialect { text, separator } = Dialect::of(bytes).map_err(RowErrors::of_file)?;
     let mut reader = ReaderBuilder::new()
         .delimiter(separator)
@@ -312,12 +312,12 @@ fn wants_guard(text: &str) -> bool {
 }
 
 /// Writes the names of the columns.
-pub(super) fn write_header<W: std::io::Write>(to: &mut Writer<W>) -> csv::Result<()> {
+pub(crate) fn write_header<W: std::io::Write>(to: &mut Writer<W>) -> csv::Result<()> {
     to.write_record(COLUMNS)
 }
 
 /// Writes a caller.
-pub(super) fn write<W: std::io::Write>(to: &mut Writer<W>, caller: &ImportedCaller) -> csv::Result<()> {
+pub(crate) fn write<W: std::io::Write>(to: &mut Writer<W>, caller: &ImportedCaller) -> csv::Result<()> {
     let speaker = caller.speaker.map(|speaker| speaker.to_string()).unwrap_or_default();
     let cells = [
         caller.caller_id.as_str(),

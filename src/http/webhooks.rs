@@ -2,7 +2,7 @@
 
 pub(super) mod body;
 pub(super) mod inbox;
-pub(super) mod initiation;
+pub(crate) mod initiation;
 pub(super) mod postcall;
 mod proof;
 pub(super) mod recordings;

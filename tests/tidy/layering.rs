@@ -30,6 +30,7 @@ const STOPWATCHES: [(&str, &str); 18] = [
     ("src/http/api/events.rs", "paces a stream"),
     ("src/http/webhooks/signed_body.rs", "one deadline over a whole body"),
     ("src/http/outcome_metrics.rs", "how long an answer took"),
+    ("fuzz/src/", "measures executions"),
 ];
 
 /// The only places that speak to PostgreSQL, and why.

@@ -71,8 +71,10 @@ fn read_folder(root: &Path, folder: &Path, sources: &mut Vec<Source>) {
     let mut paths: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     for path in paths {
-        let is_build = path.file_name().is_some_and(|name| name == "target" || name == "node_modules");
-        if path.is_dir() && !is_build {
+        // Inputs of the fuzz targets are text by chance.
+        let is_foreign = path.file_name().is_some_and(|name| name == "target" || name == "node_modules")
+            || path.ends_with("fuzz/corpus");
+        if path.is_dir() && !is_foreign {
             read_folder(root, &path, sources);
             continue;
         }

@@ -8,10 +8,10 @@
 
 pub mod agent_event;
 pub mod agent_order;
+pub mod agent_session;
 pub mod turn_taking;
 
 mod agent_audio;
-pub(crate) mod agent_session;
 pub(crate) mod agent_socket;
 mod caller_audio;
 mod caller_speech;

@@ -44,7 +44,7 @@ pub use conversation_report::{ConversationReport, ReportError, ReportSource, Voi
 pub use error::{Execution, ProviderError, ProviderErrorKind};
 pub use override_refusal::{refused_field, refuses_override};
 pub use report_json::ReportJson;
-pub use report_parser::{ConversationDetail, Webhook, parse_webhook};
+pub use report_parser::{ConversationDetail, Webhook, parse_conversation, parse_webhook};
 pub use request_body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
 pub use requests::{AddVoice, OutboundCall, Telephony, VariableValue};
 pub use settings::{ApiKey, Settings, SettingsError};

@@ -5,7 +5,7 @@
 mod error;
 mod objects;
 mod settings;
-mod versions;
+pub mod versions;
 
 pub use error::S3Error;
 pub use objects::{ObjectVersion, Objects};

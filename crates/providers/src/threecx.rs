@@ -3,6 +3,7 @@
 pub mod access_token;
 pub mod action;
 pub mod address;
+pub mod bounded_codec;
 pub mod client;
 pub mod error;
 pub mod event;
@@ -12,9 +13,7 @@ pub mod settings;
 pub mod socket;
 pub mod token;
 pub mod token_keeper;
-
-mod bounded_codec;
-mod wire;
+pub mod wire;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -58,7 +58,11 @@ pub(crate) async fn parse(body: Bytes) -> Result<ProviderWebhook, Problem> {
     web::block(move || parse_here(&body)).await.unwrap_or_else(|_| Err(Problem::of(Code::Internal)))
 }
 
-fn parse_here(body: &[u8]) -> Result<ProviderWebhook, Problem> {
+/// Parses a body on this thread.
+///
+/// # Errors
+/// `bad_json` or `bad_field`.
+pub(crate) fn parse_here(body: &[u8]) -> Result<ProviderWebhook, Problem> {
     if is_utf16(body) {
         return Err(Problem::new(Code::BadJson, "the body is UTF-16: send UTF-8"));
     }

@@ -77,18 +77,24 @@ impl FromRequest for InitiationRequest {
             );
             let body = read(&mut payload, reader, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
-            let wire: Wire =
-                serde_json::from_slice(without_mark(&body)).map_err(|_| Problem::of(Code::BadJson))?;
-            let asked = InitiationAsked {
-                agent_id: wire.agent_id.unwrap_or_default(),
-                called: wire.called_number.unwrap_or_default(),
-                caller: wire.caller_id.unwrap_or_default(),
-                call_sid: wire.call_sid.filter(|sid| is_storable(sid)),
-            };
-            Ok(Self(asked, body))
+            Ok(Self(parse(&body)?, body))
         }
         .boxed_local()
     }
+}
+
+/// Parses a body.
+///
+/// # Errors
+/// `bad_json`.
+pub(crate) fn parse(body: &[u8]) -> Result<InitiationAsked, Problem> {
+    let wire: Wire = serde_json::from_slice(without_mark(body)).map_err(|_| Problem::of(Code::BadJson))?;
+    Ok(InitiationAsked {
+        agent_id: wire.agent_id.unwrap_or_default(),
+        called: wire.called_number.unwrap_or_default(),
+        caller: wire.caller_id.unwrap_or_default(),
+        call_sid: wire.call_sid.filter(|sid| is_storable(sid)),
+    })
 }
 
 /// PostgreSQL stores no NUL in text.

@@ -61,7 +61,7 @@ struct Codecs {
 }
 
 /// A session with an agent on a leg.
-pub(crate) struct AgentSession {
+pub struct AgentSession {
     order: AgentOrder,
     stage: Stage,
     codecs: Option<Codecs>,
@@ -99,7 +99,8 @@ pub(crate) struct AgentSession {
 }
 
 impl AgentSession {
-    pub(crate) fn new(order: AgentOrder) -> Self {
+    /// A session whose socket is not open yet.
+    pub fn new(order: AgentOrder) -> Self {
         let turn = TurnTaking::new(order.fill_after, order.first_word_within, order.give_up_after);
         let caller_speech = (order.first_speaker == FirstSpeaker::Caller).then(CallerSpeech::default);
         Self {
@@ -142,12 +143,12 @@ impl AgentSession {
     }
 
     /// Takes the events since the last call.
-    pub(crate) fn take_events(&mut self) -> Vec<AgentEvent> {
+    pub fn take_events(&mut self) -> Vec<AgentEvent> {
         std::mem::take(&mut self.events)
     }
 
     /// Whether the session is over and its outbox has ended.
-    pub(crate) fn is_closed(&self) -> bool {
+    pub fn is_closed(&self) -> bool {
         self.stage == Stage::Closed
     }
 
@@ -163,7 +164,7 @@ impl AgentSession {
     }
 
     /// The figures so far.
-    pub(crate) fn stats(&self) -> AgentStats {
+    pub fn stats(&self) -> AgentStats {
         let (agents_turn, callers_turn) = self.turn.silences();
         let unsent = self.codecs.as_ref().map_or(Duration::ZERO, |codecs| codecs.caller.dropped());
         AgentStats {
@@ -175,14 +176,14 @@ impl AgentSession {
     }
 
     /// The conversation may begin: little is left to play before it.
-    pub(crate) fn begin(&mut self) {
+    pub fn begin(&mut self) {
         if !std::mem::replace(&mut self.has_begun, true) {
             self.begin.notify_one();
         }
     }
 
     /// Connects caller and agent. Music goes on until the agent's first word.
-    pub(crate) fn connect(&mut self, now: Instant) {
+    pub fn connect(&mut self, now: Instant) {
         if self.stage != Stage::Ready {
             return;
         }
@@ -235,7 +236,7 @@ impl AgentSession {
     }
 
     /// Takes audio of the caller, whole samples. The agent hears it only while it is connected.
-    pub(crate) fn push_caller_audio(&mut self, pcm: &[u8]) {
+    pub fn push_caller_audio(&mut self, pcm: &[u8]) {
         if let (Stage::Connected, Some(codecs)) = (self.stage, &mut self.codecs) {
             codecs.caller.push(pcm);
             if self.caller_speech.as_mut().is_some_and(|speech| speech.push(pcm)) {
@@ -246,7 +247,7 @@ impl AgentSession {
     }
 
     /// The caller's next audio, at most this many bytes; none when the leg plays its playlist instead.
-    pub(crate) fn next_piece(&mut self, bytes: usize) -> Option<Bytes> {
+    pub fn next_piece(&mut self, bytes: usize) -> Option<Bytes> {
         match self.stage {
             Stage::Connected | Stage::Leaving { .. } => {}
             Stage::Ready if self.follows_mark && !self.audio.is_empty() => {}
@@ -285,7 +286,7 @@ impl AgentSession {
 
     /// Sends a piece of the caller's audio when it is due, starts music when the agent is silent for too long, and ends
     /// the session after the agent's last word. `ahead` is the written audio that the listener has not heard yet.
-    pub(crate) fn tick(&mut self, now: Instant, ahead: Duration) {
+    pub fn tick(&mut self, now: Instant, ahead: Duration) {
         self.send_piece(now);
         self.end_own_greeting(now);
         match self.stage {
@@ -360,7 +361,7 @@ impl AgentSession {
     }
 
     /// Handles a message of the provider.
-    pub(crate) fn on_message(&mut self, text: &str, now: Instant) {
+    pub fn on_message(&mut self, text: &str, now: Instant) {
         if matches!(self.stage, Stage::Leaving { .. } | Stage::Closed) {
             return;
         }

@@ -54,7 +54,11 @@ impl AgentUrl {
         &self.0
     }
 
-    fn checked(url: Url, base: &Url, hosts: &[String]) -> Result<Self, AgentUrlError> {
+    /// A URL whose host is that of `base` or one of `hosts`, and that is encrypted unless its host is loopback.
+    ///
+    /// # Errors
+    /// [`AgentUrlError`].
+    pub fn checked(url: Url, base: &Url, hosts: &[String]) -> Result<Self, AgentUrlError> {
         let host = url.host_str().ok_or(AgentUrlError::Unreadable)?;
         let is_ours = base.host_str() == Some(host) || hosts.iter().any(|known| known == host);
         if !is_ours {

@@ -77,7 +77,10 @@ pub fn parse_webhook(body: &[u8]) -> Result<Webhook, ReportError> {
 }
 
 /// Parses a fetched conversation.
-pub(super) fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError> {
+///
+/// # Errors
+/// [`ReportError`].
+pub fn parse_conversation(body: &[u8]) -> Result<ConversationDetail, ReportError> {
     let Lenient(data) = object::<Data>(body)?;
     match data.status.text() {
         Some("done" | "failed") => {

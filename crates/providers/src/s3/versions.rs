@@ -13,16 +13,20 @@ use super::settings::S3Settings;
 
 /// Start of the next page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Marker {
-    pub(super) key: String,
-    pub(super) version: Option<String>,
+pub struct Marker {
+    /// The object before it.
+    pub key: String,
+    /// The version before it.
+    pub version: Option<String>,
 }
 
 /// The versions of one object in one page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Page {
-    pub(super) versions: Vec<String>,
-    pub(super) next: Option<Marker>,
+pub struct Page {
+    /// Their ids.
+    pub versions: Vec<String>,
+    /// Where the next page starts; none on the last page.
+    pub next: Option<Marker>,
 }
 
 /// `GET /?versions`, for the names that begin with `key`.
@@ -60,8 +64,9 @@ pub(super) fn page_url(
 }
 
 impl Page {
-    /// None if the body is not such a list.
-    pub(super) fn parse(body: &[u8], key: &str) -> Option<Self> {
+    /// The versions of the object `key`. None if the body is not such a list.
+    #[must_use]
+    pub fn parse(body: &[u8], key: &str) -> Option<Self> {
         let document = Document::parse(std::str::from_utf8(body).ok()?).ok()?;
         let list = document.root_element();
         if list.tag_name().name() != "ListVersionsResult" {

@@ -6,13 +6,15 @@ use actix_http::ws::{Codec, Frame, Message, ProtocolError};
 use bytes::BytesMut;
 
 /// actix's codec with a limit of the frame size.
-pub(super) struct BoundedCodec {
+pub struct BoundedCodec {
     inner: Codec,
     frame_bytes_max: usize,
 }
 
 impl BoundedCodec {
-    pub(super) fn new(inner: Codec, frame_bytes_max: usize) -> Self {
+    /// `frame_bytes_max` is the longest payload of a frame.
+    #[must_use]
+    pub fn new(inner: Codec, frame_bytes_max: usize) -> Self {
         Self { inner, frame_bytes_max }
     }
 }

@@ -75,7 +75,8 @@ struct RawEvent {
 }
 
 /// Parses one frame; none if it is not an event.
-pub(super) fn read_event(frame: &[u8]) -> Option<PbxEvent> {
+#[must_use]
+pub fn read_event(frame: &[u8]) -> Option<PbxEvent> {
     let value = wire::value(frame)?;
     if !value.is_object() {
         return None;
