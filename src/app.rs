@@ -24,6 +24,7 @@ use slog::{Logger, info, warn};
 use crate::config::{Config, DatabaseSource, Environment, Storage};
 use crate::embedded_database::EmbeddedDatabase;
 use crate::http;
+pub(crate) use engine_settings::collector;
 #[cfg(test)]
 pub(crate) use engine_settings::default_line;
 use engine_settings::{EngineParts, engine_settings};
@@ -114,6 +115,7 @@ impl Application {
     pub async fn stop_now(self) {
         // Ends the event streams. Otherwise the server waits until they time out.
         self.engine.drain(std::time::Duration::ZERO).await;
+        self.engine.handle().flush_traces().await;
         for server in &self.servers {
             server.stop(true).await;
         }

@@ -39,6 +39,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod threecx;
+mod traces;
 mod unknown_variables;
 mod value;
 mod values;
@@ -80,6 +81,7 @@ pub use server::{CorsOrigins, Server};
 pub use show::show;
 pub use table::{find, variables};
 pub use threecx::{CallControl, ThreeCx};
+pub use traces::{OtlpProtocol, TraceExport, TraceSampler};
 pub use variables::{DefaultValue, Probed, Required, Restart, Routes, Shown, Variable};
 pub use webhook::{Sender, WebhookAuth, Webhooks};
 pub use writable_paths::{PathKind, WritablePath};
@@ -117,6 +119,8 @@ pub struct Config {
     pub api_keys: ApiKeys,
     /// Logs.
     pub log: Log,
+    /// Where traces of calls go; none: they are off.
+    pub traces: Option<TraceExport>,
     /// What is kept, and for how long.
     pub retention: Retention,
     /// Whether the start sends the callers of the last start away, instead of going on with their calls. The command
@@ -159,6 +163,7 @@ impl Config {
         let budget = Budget::read(&values, problems);
         let api_keys = ApiKeys::read(&values, problems);
         let log = Log::read(&values, problems);
+        let traces = TraceExport::read(&values, problems);
         let retention = Retention::read(&values, problems);
         let unknown = unknown_variables::warnings(set.keys().map(String::as_str));
         found.into_error(unknown.clone())?;
@@ -181,6 +186,7 @@ impl Config {
                 budget: budget?,
                 api_keys: api_keys?,
                 log: log?,
+                traces: traces?,
                 retention: retention?,
                 abandon_live_calls: false,
                 notices: Vec::new(),

@@ -6,6 +6,7 @@ use precall_providers::elevenlabs::{
     Initiation, ToolOutcome, contextual_update_text, initiation_text, tool_result_text, write_audio_chunk,
     write_pong,
 };
+use precall_providers::trace_context::{TraceParent, TracedPart};
 use precall_test_support::provider_files;
 use serde_json::{Value, json};
 
@@ -47,6 +48,7 @@ fn initiations() -> Vec<Value> {
         voice: None,
         first_message: None,
         language: None,
+        trace: None,
         variables: &[],
     };
     let full = Initiation {
@@ -55,6 +57,7 @@ fn initiations() -> Vec<Value> {
         voice: Some(&voice),
         first_message: Some("How can I help you?"),
         language: Some("de"),
+        trace: Some(TraceParent::sampled(CallId(7), TracedPart::Conversation(1))),
         variables: &variables,
         ..bare.clone()
     };

@@ -9,9 +9,10 @@ use bytes::Bytes;
 use precall_base::phone_number::E164;
 use precall_call::{CallId, ConversationId, Purpose, VoiceId};
 use precall_providers::elevenlabs::{
-    AddVoice, ApiKey, ElevenLabs, OutboundCall, SampleFormat, Settings, Speech, Telephony, VariableValue,
-    VoiceSample, add_voice_body, outbound_call_body, speech_body,
+    AddVoice, ApiKey, ConversationTrace, ElevenLabs, OutboundCall, SampleFormat, Settings, Speech, Telephony,
+    VariableValue, VoiceSample, add_voice_body, outbound_call_body, speech_body,
 };
+use precall_providers::trace_context::{TraceParent, TracedPart};
 use precall_test_support::provider_files;
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -62,6 +63,7 @@ fn calls() -> Vec<OutboundCall> {
         language: None,
         max_duration: None,
         ringing_timeout: None,
+        trace: None,
         dynamic_variables: Vec::new(),
     };
     let full = OutboundCall {
@@ -70,6 +72,10 @@ fn calls() -> Vec<OutboundCall> {
         language: Some("en".to_owned()),
         max_duration: Some(Duration::from_millis(1)),
         ringing_timeout: Some(Duration::from_secs(5000)),
+        trace: Some(ConversationTrace {
+            dial: TraceParent::sampled(CallId(7), TracedPart::AgentDial(1)),
+            conversation: TraceParent::sampled(CallId(7), TracedPart::Conversation(1)),
+        }),
         dynamic_variables: vec![
             ("name".to_owned(), VariableValue::Text("Anna".to_owned())),
             ("orders".to_owned(), VariableValue::Number(3.0)),
@@ -90,7 +96,7 @@ fn voices() -> Vec<AddVoice> {
     let content = Bytes::from_static(b"RIFF\r\n--x\r\n");
     let sample =
         VoiceSample { format: SampleFormat::Wav, content, sha256: [1; 32], duration: Duration::ZERO };
-    let bare = AddVoice { name: "precall-inst-job".to_owned(), description: None, sample };
+    let bare = AddVoice { name: "precall-inst-job".to_owned(), description: None, sample, trace: None };
     let full = AddVoice { description: Some("made by precall".to_owned()), ..bare.clone() };
     vec![bare, full]
 }
@@ -271,7 +277,7 @@ fn every_request_goes_to_an_endpoint_that_exists() {
         let _ = client.speak(&speeches()[1], within).await;
         let _ = client.conversation(&ConversationId::new("c"), within).await;
         let _ = client.conversations_of(CallId(1), Some("a"), within).await.unwrap();
-        let _ = client.signed_agent_url("a", &[], within).await;
+        let _ = client.signed_agent_url("a", &[], None, within).await;
         let _ = client.agent("a", within).await;
         let _ = client.subscription(within).await;
         let _ = client.ping(within).await;

@@ -1,4 +1,4 @@
-//! Metrics, and the health of the engine and its peers.
+//! Metrics, traces, and the health of the engine and its peers.
 
 mod call_outcomes;
 pub mod health;
@@ -12,4 +12,5 @@ pub mod provider_health;
 pub(crate) mod provider_probe;
 pub mod shared_outcomes;
 pub(crate) mod start_refusal;
+pub mod traces;
 pub mod wire_log;

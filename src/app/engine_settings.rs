@@ -8,6 +8,8 @@ use precall_actors::erasure::ledger::Ledger;
 use precall_actors::lifecycle::housekeeping::Retention;
 use precall_actors::lifecycle::settings::{EngineSettings, LiveCalls, PbxEngine, SpoolSettings};
 use precall_actors::limits::dial_guard::{Countries, DialLimits};
+use precall_actors::observe::traces::exporter::TraceSettings;
+use precall_actors::observe::traces::sampler::Sampler;
 use precall_actors::pbx::pbx_feed::FeedPace;
 use precall_actors::runtime::fault_injection::Faults;
 use precall_actors::voices::samples::SampleStore;
@@ -18,6 +20,7 @@ use precall_base::phone_number::Region;
 use precall_call::{LineId, Route};
 use precall_providers::elevenlabs;
 use precall_providers::elevenlabs::ApiKey;
+use precall_providers::otlp::{CollectorSettings, Protocol};
 use precall_providers::threecx::settings as threecx;
 use precall_providers::threecx::settings::ClientSecret;
 use precall_providers::tls_roots::TlsRoots;
@@ -27,7 +30,7 @@ use url::Url;
 
 use super::error::AppError;
 use super::pools::Pools;
-use crate::config::{CallControl, Config, Telephony};
+use crate::config::{CallControl, Config, OtlpProtocol, Telephony, TraceExport, TraceSampler};
 
 /// After this time without a report, precall asks ElevenLabs for the conversation.
 const REPORT_GRACE: std::time::Duration = std::time::Duration::from_secs(30);
@@ -112,9 +115,37 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
             database_max_bytes: config.retention.database_max_bytes,
         },
         spool,
+        traces: config.traces.as_ref().map(trace_settings).transpose()?,
         faults,
         log: log.new(o!()),
     })
+}
+
+/// The collector's client and the sampler.
+fn trace_settings(export: &TraceExport) -> Result<TraceSettings, AppError> {
+    let sampler = match export.sampler {
+        TraceSampler::All => Sampler::All,
+        TraceSampler::None => Sampler::None,
+        TraceSampler::Ratio(share) => Sampler::Ratio(share),
+    };
+    Ok(TraceSettings { collector: collector(export)?, sampler })
+}
+
+/// The settings of a client of the collector. TLS trusts the authorities of the host.
+pub(crate) fn collector(export: &TraceExport) -> Result<CollectorSettings, AppError> {
+    let headers: Vec<(String, String)> =
+        export.headers.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    let protocol = match export.protocol {
+        OtlpProtocol::HttpProtobuf => Protocol::Protobuf,
+        OtlpProtocol::HttpJson => Protocol::Json,
+    };
+    let (url, resource) = (export.url.clone(), export.resource.clone());
+    let is_tls = url.scheme() == "https";
+    let settings = CollectorSettings::new(url, &headers, protocol, export.within, resource)?;
+    if !is_tls {
+        return Ok(settings);
+    }
+    Ok(settings.with_tls_roots(TlsRoots::load(None).map_err(AppError::CollectorTrust)?))
 }
 
 fn live_calls(config: &Config) -> Result<LiveCalls, AppError> {

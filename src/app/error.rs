@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use precall_actors::lifecycle::start::EngineError;
 use precall_providers::elevenlabs;
+use precall_providers::otlp::CollectorSettingsError;
 use precall_providers::s3::S3SettingsError;
 use precall_providers::threecx::settings as threecx;
 use precall_providers::tls_roots::TlsRootsError;
@@ -44,6 +45,12 @@ pub enum AppError {
     /// `THREECX_CA_FILE` cannot be used.
     #[error("THREECX_CA_FILE: {0}")]
     PbxTrust(#[from] TlsRootsError),
+    /// A header for the trace collector cannot be sent.
+    #[error(transparent)]
+    Collector(#[from] CollectorSettingsError),
+    /// The certificates of the host cannot be used for the trace collector.
+    #[error("OTEL_EXPORTER_OTLP_ENDPOINT: {0}")]
+    CollectorTrust(TlsRootsError),
     /// `THREECX_BASE_URL` is not a URL.
     #[error("THREECX_BASE_URL cannot be read: {0}")]
     PbxUrl(url::ParseError),

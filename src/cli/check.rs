@@ -17,6 +17,7 @@ mod prompts;
 mod signed_url;
 mod spool;
 mod threecx;
+mod traces;
 mod voices;
 mod webhooks;
 mod world;
@@ -63,6 +64,7 @@ const PROBES: &[Probe] = &[
     Probe { subject: "3CX", look: |world| async { threecx::look(world) }.boxed_local() },
     Probe { subject: "destinations", look: |world| async { threecx::destinations(world) }.boxed_local() },
     Probe { subject: "countries", look: |world| async { countries::look(world) }.boxed_local() },
+    Probe { subject: "traces", look: |world| traces::look(world).boxed_local() },
     Probe { subject: "clock", look: |world| async { clock::look(world) }.boxed_local() },
 ];
 

@@ -31,6 +31,8 @@ pub enum Section {
     Api,
     /// Logs.
     Log,
+    /// Traces of calls.
+    Traces,
     /// What is kept, and for how long.
     Retention,
 }
@@ -52,6 +54,7 @@ impl Section {
         Self::Budget,
         Self::Api,
         Self::Log,
+        Self::Traces,
         Self::Retention,
     ];
 
@@ -73,6 +76,7 @@ impl Section {
             Self::Budget => "budget",
             Self::Api => "api",
             Self::Log => "log",
+            Self::Traces => "traces",
             Self::Retention => "retention",
         }
     }
@@ -95,6 +99,9 @@ impl Section {
             Self::Budget => "Limits of use, for one caller and for the installation. Unset means no limit.",
             Self::Api => "Access to the HTTP API.",
             Self::Log => "Log level and log file.",
+            Self::Traces => {
+                "Traces of calls, sent to an OpenTelemetry collector. Off while no address is set."
+            }
             Self::Retention => "What precall keeps on disk and in the database, and for how long.",
         }
     }

@@ -7,7 +7,7 @@ use super::table::variables;
 use super::values::Values;
 use super::variables::Routes;
 use super::webhook::WebhookAuth;
-use super::{Config, CorsOrigins, DatabaseSource, Secret};
+use super::{Config, CorsOrigins, DatabaseSource, Secret, TraceExport};
 
 /// One sentence each, without secrets.
 pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
@@ -30,6 +30,9 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
             "VOICE_POLICY is proof, and callers cannot prove anything on route callback: agents speak in the fallback \
              voice",
         );
+    }
+    if config.traces.as_ref().is_some_and(TraceExport::sends_headers_openly) {
+        say("OTEL_EXPORTER_OTLP_HEADERS go to the collector unencrypted: use an https address");
     }
     if config.clone.timeout > config.clone.max_wait {
         say("VOICE_CLONE_TIMEOUT is longer than CLONE_MAX_WAIT_SECONDS: calls give up before the clone does");

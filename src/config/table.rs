@@ -4,7 +4,7 @@ use super::section::Section;
 use super::variables::Variable;
 use super::{
     agent, api_keys, budget, call, callback, clone, database, elevenlabs, general, greeting, log, retention,
-    server, threecx, webhook,
+    server, threecx, traces, webhook,
 };
 
 /// The variables of one section, in the order of the documents.
@@ -24,6 +24,7 @@ pub(super) fn of_section(section: Section) -> &'static [Variable] {
         Section::Budget => budget::VARIABLES,
         Section::Api => api_keys::VARIABLES,
         Section::Log => log::VARIABLES,
+        Section::Traces => traces::VARIABLES,
         Section::Retention => retention::VARIABLES,
     }
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
 mod definitions;
+mod traces;
 mod voices;
 
 use std::collections::BTreeMap;

@@ -5,7 +5,8 @@ use super::variables::Variable;
 
 /// First words of names that other programs use as well. Such a name gives a prefix of two words.
 const COMMON: &[&str] = &[
-    "API", "AUTO", "AWS", "CACHE", "DEFAULT", "HTTP", "LOCAL", "MAX", "OWN", "PG", "PIN", "SOURCE", "STORE",
+    "API", "AUTO", "AWS", "CACHE", "DEFAULT", "HTTP", "LOCAL", "MAX", "OTEL", "OWN", "PG", "PIN", "SOURCE",
+    "STORE",
 ];
 /// Names that begin so belong to other programs, except those in the table.
 const FOREIGN: &str = "AWS_";

@@ -17,6 +17,7 @@ use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{CallId, Operator};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::trace_context::TraceId;
 use precall_store::bypass::BypassRow;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
@@ -54,6 +55,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn revoke_voices(&self, callers: Vec<String>);
     /// Tells the engine that mappings or consents changed.
     fn look_at_voices(&self);
+    /// The id of the call's trace; none if the call is not traced.
+    fn trace_id(&self, call: CallId) -> Option<TraceId>;
     /// The transferred call that an inbound agent conversation belongs to, from memory.
     fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer;
     /// Starts a clone for a caller. False if one is under way.
@@ -136,6 +139,10 @@ impl Engine for EngineHandle {
 
     fn look_at_voices(&self) {
         self.look_at_voices();
+    }
+
+    fn trace_id(&self, call: CallId) -> Option<TraceId> {
+        self.trace_id(call)
     }
 
     fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer {

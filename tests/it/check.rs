@@ -192,6 +192,10 @@ async fn holds(setup: Setup, case: Case) {
     setup.stop().await;
 }
 
+fn good(what: &'static str, subject: &'static str, says: &'static str) -> Case {
+    Case { what, subject, level: Level::Ok, says }
+}
+
 fn wrong(what: &'static str, subject: &'static str, says: &'static str) -> Case {
     Case { what, subject, level: Level::Wrong, says }
 }

@@ -64,6 +64,7 @@ mod schema;
 mod speakers;
 mod spool_disk;
 mod spool_import;
+mod traces;
 mod unheard_agents;
 mod verify;
 mod voice_reconciler;

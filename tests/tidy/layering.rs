@@ -50,6 +50,7 @@ const POOL_HOLDERS: [&str; 12] = [
     "actors/src/durability/persistence.rs",
     "actors/src/durability/write_task.rs",
     "actors/src/erasure/services.rs",
+    "actors/src/observe/traces/exporter.rs",
     "actors/src/voices/services.rs",
     "src/app/pools.rs",
     "src/http.rs",

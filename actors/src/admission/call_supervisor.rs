@@ -179,6 +179,8 @@ struct Deliver {
 struct RunningCall {
     address: Addr<CallActor>,
     sent: u64,
+    /// Whether its trace must be sent when it is over. A call that is read back for a late report was over before.
+    trace_due: bool,
 }
 
 /// Most finished calls that wait for the database to have their logs. Beyond it a finished call's actor stops at
@@ -280,6 +282,10 @@ impl CallSupervisor {
         let arbiter = self.arbiters.get(self.next_arbiter % self.arbiters.len().max(1)).cloned();
         self.next_arbiter = self.next_arbiter.wrapping_add(1);
         let Some(arbiter) = arbiter else { return };
+        let trace_due = match &origin {
+            Origin::Offered(..) => true,
+            Origin::Log(call) => !call.is_released(),
+        };
         let services = Arc::clone(&self.services);
         let parent = CallParent {
             settled: ctx.address().recipient(),
@@ -288,7 +294,7 @@ impl CallSupervisor {
         };
         let address =
             start_in_place(&arbiter, move |_| CallActor::new(origin, context, services, parent, first));
-        self.live.insert(id, RunningCall { address, sent: 0 });
+        self.live.insert(id, RunningCall { address, sent: 0, trace_due });
     }
 
     /// Sends an event to its call. A call that is not live is read back from its log first.
@@ -383,7 +389,10 @@ impl Handler<CallSettled> for CallSupervisor {
         if !quiet {
             return;
         }
-        if let Some(live) = self.live.remove(&settled.call) {
+        if let Some(mut live) = self.live.remove(&settled.call) {
+            if std::mem::take(&mut live.trace_due) {
+                self.services.traces.call_over(settled.call);
+            }
             if self.services.persistence_state.spool().is_in_use()
                 && self.awaiting_log.len() < AWAITING_LOG_MAX
             {

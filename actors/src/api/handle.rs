@@ -9,6 +9,7 @@ use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
 use precall_call::{At, CallId, NoVoice, Operator};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::trace_context::{TraceId, TracedPart};
 use precall_store::bypass::BypassRow;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
@@ -176,8 +177,12 @@ impl EngineHandle {
         };
         let found = self.services.transfers.answer(&request, clock::now());
         let continues = found.as_ref().is_some_and(|found| found.continues);
+        let trace = found.as_ref().and_then(|found| {
+            self.services.traces.context(found.call, TracedPart::Conversation(found.attempt))
+        });
         InitiationAnswer {
             call: found.as_ref().map(|found| found.call),
+            trace,
             voice: found.as_ref().and_then(|found| found.voice.clone()),
             may_set_voice,
             without_greeting: continues && settings.may_send(&asked.agent_id, &terms, Override::FirstMessage),
@@ -283,6 +288,17 @@ impl EngineHandle {
     /// Why nothing was erased.
     pub async fn erase_caller(&self, caller: &str, by: &str) -> Result<ErasureReport, NotErased> {
         self.erasure.erase_caller(caller, by).await
+    }
+
+    /// The id of the call's trace; none if the call is not traced.
+    #[must_use]
+    pub fn trace_id(&self, call: CallId) -> Option<TraceId> {
+        self.services.traces.id(call)
+    }
+
+    /// Sends the traces of calls that are over, at the end of the process. Waits at most two seconds.
+    pub async fn flush_traces(&self) {
+        self.services.traces.flush().await;
     }
 
     /// All live calls, oldest first.

@@ -1,6 +1,7 @@
 //! The provider's request when a transferred call reaches the agent's trunk, and the answer.
 
 use precall_call::{CallId, VoiceId};
+use precall_providers::trace_context::TraceParent;
 
 /// An inbound agent conversation that is about to start.
 #[derive(Clone, Debug)]
@@ -20,6 +21,8 @@ pub struct InitiationAsked {
 pub struct InitiationAnswer {
     /// The transferred call behind the conversation.
     pub call: Option<CallId>,
+    /// The trace of the conversation; `None` if the call is not traced.
+    pub trace: Option<TraceParent>,
     /// The voice to use; `None` is the fallback voice.
     pub voice: Option<VoiceId>,
     /// Whether the agent lets its voice be set at all.
@@ -32,6 +35,12 @@ pub struct InitiationAnswer {
 
 impl InitiationAnswer {
     /// The answer where no transfer matches, or several do: the fallback voice.
-    pub const UNKNOWN: Self =
-        Self { call: None, voice: None, may_set_voice: true, without_greeting: false, earlier: None };
+    pub const UNKNOWN: Self = Self {
+        call: None,
+        trace: None,
+        voice: None,
+        may_set_voice: true,
+        without_greeting: false,
+        earlier: None,
+    };
 }

@@ -20,6 +20,8 @@ const CALLED_MIN: usize = 3;
 pub struct ExpectedTransfer {
     /// precall's id.
     pub call: CallId,
+    /// The attempt at the handoff that makes the transfer.
+    pub attempt: u8,
     /// The agent.
     pub agent_id: String,
     /// The DN of the transfer.

@@ -13,6 +13,7 @@ use precall_base::clock;
 use precall_base::phone_number::E164;
 use precall_call::{CallPart, ConversationId, Event, GreetingEnd, Purpose};
 use precall_providers::elevenlabs::{ConversationDetail, Execution, OutboundCall, refuses_override};
+use precall_providers::trace_context::TracedPart;
 use precall_providers::wire_record::tapped;
 use slog::warn;
 
@@ -234,6 +235,7 @@ fn order(context: &CallContext, services: &CallServices, terms: &AgentTerms, to:
         language: line.language.clone().filter(|_| may_send(Override::Language)),
         max_duration: Some(line.rules.greeting_max).filter(|_| may_send(Override::MaxDuration)),
         ringing_timeout: Some(line.rules.ring_max),
+        trace: services.conversation_trace(context.id, TracedPart::GreetingDial, TracedPart::Greeting),
         dynamic_variables: Vec::new(),
     }
 }

@@ -12,6 +12,7 @@ use actix::{
 use precall_base::clock;
 use precall_call::{CallPart, ConversationId, Event, HandoffFailure, Person, Purpose, Rung, VoiceId};
 use precall_providers::elevenlabs::{Execution, OutboundCall, refuses_override};
+use precall_providers::trace_context::TracedPart;
 use precall_providers::wire_record::tapped;
 use slog::warn;
 
@@ -207,6 +208,11 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         language: line.language.clone().filter(|_| may_send(Override::Language)),
         max_duration: Some(line.rules.conversation_max).filter(|_| may_send(Override::MaxDuration)),
         ringing_timeout: Some(line.rules.ring_max),
+        trace: services.conversation_trace(
+            context.id,
+            TracedPart::AgentDial(number),
+            TracedPart::Conversation(number),
+        ),
         dynamic_variables: Vec::new(),
     };
     let started = clock::now();

@@ -6,7 +6,8 @@ use std::time::Duration;
 use actix::Addr;
 use deadpool_postgres::Pool;
 use precall_call::CallId;
-use precall_providers::elevenlabs::Telephony;
+use precall_providers::elevenlabs::{ConversationTrace, Telephony};
+use precall_providers::trace_context::TracedPart;
 use slog::{Logger, warn};
 
 use crate::call::agent_settings::AgentSettings;
@@ -21,6 +22,7 @@ use crate::limits::bypass::Bypass;
 use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
+use crate::observe::traces::Traces;
 use crate::observe::wire_log::WireLog;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::clients::Clients;
@@ -78,6 +80,8 @@ pub struct CallServices {
     pub wire: Arc<WireLog>,
     /// Outcomes of the last minutes, for health.
     pub outcomes: Arc<SharedOutcomes>,
+    /// Traces of calls.
+    pub traces: Traces,
     /// How conversations are opened.
     pub dial: DialSettings,
     /// Injected panics, for tests.
@@ -87,6 +91,18 @@ pub struct CallServices {
 }
 
 impl CallServices {
+    /// What a conversation that is dialled says about the call's trace; none if the call is not traced.
+    #[must_use]
+    pub(crate) fn conversation_trace(
+        &self,
+        call: CallId,
+        dial: TracedPart,
+        conversation: TracedPart,
+    ) -> Option<ConversationTrace> {
+        let context = |part| self.traces.context(call, part);
+        Some(ConversationTrace { dial: context(dial)?, conversation: context(conversation)? })
+    }
+
     /// Takes a seat for a conversation. False if none became free in time.
     pub async fn take_agent_seat(&self, call: CallId) -> bool {
         let within = SEAT_WITHIN.min(self.dial.dial_within / 2);

@@ -20,6 +20,7 @@ use crate::erasure::ledger::Ledger;
 use crate::lifecycle::housekeeping::Retention;
 use crate::limits::budgets::BudgetLimits;
 use crate::limits::dial_guard::{Countries, DialLimits};
+use crate::observe::traces::exporter::TraceSettings;
 use crate::pbx::pbx_feed::FeedPace;
 use crate::runtime::fault_injection::Faults;
 use crate::voices::services::VoiceSettings;
@@ -77,6 +78,8 @@ pub struct EngineSettings {
     pub retention: Retention,
     /// The spool for events while the database is away. `None`: events wait in memory and precall takes no new calls.
     pub spool: Option<SpoolSettings>,
+    /// Where traces go; `None`: calls are not traced.
+    pub traces: Option<TraceSettings>,
     /// Fault injection for tests.
     pub faults: Faults,
     /// The logger.

@@ -40,6 +40,8 @@ use crate::observe::provider_health::ProviderState;
 use crate::observe::provider_probe::ProviderProbe;
 use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::observe::start_refusal::StartRefusal;
+use crate::observe::traces::Traces;
+use crate::observe::traces::exporter::{Exporter, TraceSettings};
 use crate::observe::wire_log::WireLog;
 use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::pbx_health::PbxState;
@@ -136,6 +138,18 @@ impl Engine {
             every: settings.probe_every,
             log: settings.log.clone(),
         };
+        let metrics = Arc::new(Metrics::new());
+        let (traces, tracing) = match settings.traces {
+            Some(TraceSettings { collector, sampler }) => {
+                let (pool, state) = (settings.pool.clone(), Arc::clone(&state));
+                let (queue, exporter) =
+                    Exporter::new(collector, pool, state, Arc::clone(&metrics), settings.log.clone());
+                let arbiter = Arbiter::new();
+                exporter.start(&arbiter.handle());
+                (Traces::new(sampler, queue), Some(arbiter))
+            }
+            None => (Traces::default(), None),
+        };
         let prompt_problems = Arc::new(PromptProblems::default());
         let refusal = Arc::new(StartRefusal::default());
         let samples = settings.voices.samples.clone();
@@ -147,6 +161,7 @@ impl Engine {
             clients: clients.clone(),
             provider: Arc::clone(&provider),
             outcomes: Arc::clone(&outcomes),
+            traces: traces.clone(),
             budgets: Arc::clone(&budgets),
             capacity: Arc::clone(&capacity),
             wire: Arc::clone(&wire),
@@ -183,9 +198,10 @@ impl Engine {
             bypass,
             agent_seats: AgentSeats::new(settings.agent_concurrency),
             board: Board::default(),
-            metrics: Arc::new(Metrics::new()),
+            metrics,
             outcomes,
             wire,
+            traces,
             dial: settings.dial,
             faults: settings.faults,
             log: settings.log,
@@ -266,7 +282,7 @@ impl Engine {
                 }
             });
         });
-        let arbiters = calls.into_iter().chain([writing]).collect();
+        let arbiters = calls.into_iter().chain([writing]).chain(tracing).collect();
         Ok(Self { handle, recovery, arbiters, leave })
     }
 

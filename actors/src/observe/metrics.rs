@@ -5,6 +5,7 @@ mod account;
 mod bridge;
 mod budgets;
 mod growth;
+mod traces;
 
 use std::fmt;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use self::account::AccountMetrics;
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
+pub use self::traces::TraceEnd;
+use self::traces::TraceMetrics;
 use crate::limits::budgets::BudgetChanges;
 use crate::observe::health::Health;
 
@@ -157,6 +160,7 @@ pub struct Metrics {
     growth: Growth,
     account: AccountMetrics,
     budgets: BudgetMetrics,
+    traces: TraceMetrics,
     reachable: Family<ServiceLabel, Gauge>,
 }
 
@@ -199,6 +203,7 @@ impl Metrics {
             growth: Growth::default(),
             account: AccountMetrics::default(),
             budgets: BudgetMetrics::default(),
+            traces: TraceMetrics::default(),
             reachable: Family::default(),
         };
         metrics.register_calls();
@@ -322,6 +327,7 @@ impl Metrics {
         self.growth.register(all);
         self.account.register(all);
         self.budgets.register(all);
+        self.traces.register(all);
         all.register_with_unit(
             "reachable",
             "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first contact",
@@ -425,6 +431,16 @@ impl Metrics {
     /// Counts changes of budgets.
     pub fn budgets(&self, changes: &BudgetChanges) {
         self.budgets.count(changes);
+    }
+
+    /// Counts what became of the traces of so many calls.
+    pub(crate) fn traced(&self, end: TraceEnd, calls: usize) {
+        self.traces.ended(end, calls);
+    }
+
+    /// Counts a failed request to the trace collector.
+    pub(crate) fn export_failed(&self, why: &'static str) {
+        self.traces.failed(why);
     }
 
     /// All metrics in the OpenMetrics text format, with the gauges from `health`.

@@ -8,6 +8,7 @@ use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
 use precall_providers::elevenlabs::{AddVoice, Execution, ProviderErrorKind, VoiceSample, VoiceUse};
+use precall_providers::trace_context::TracedPart;
 use precall_providers::wire_record::tapped;
 use precall_store::events::rows::{CacheRow, CloneLogRow, Entry, RowWrite, Stream, Time};
 use precall_store::events::voice_event_json;
@@ -281,7 +282,9 @@ impl JobRun {
 
     async fn upload(&self, name: &str, sample: VoiceSample) -> Result<MadeVoice, CloneFailure> {
         let clients = self.services.clients.here();
-        let order = AddVoice { name: name.to_owned(), description: None, sample };
+        let part = TracedPart::CloneUpload(self.task.job);
+        let trace = self.first_call().and_then(|call| self.services.traces.context(call, part));
+        let order = AddVoice { name: name.to_owned(), description: None, sample, trace };
         let give_up_at = clock::now().plus(self.services.settings.clone_timeout);
         let (mut attempt, mut evicted) = (1, 0);
         let mut pauses = Backoff::new(RETRY_PAUSE, RETRY_PAUSE_MAX);

@@ -15,6 +15,7 @@ use crate::limits::budgets::SharedBudgets;
 use crate::limits::provider_capacity::Capacity;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
+use crate::observe::traces::Traces;
 use crate::observe::wire_log::WireLog;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
@@ -70,6 +71,8 @@ pub(crate) struct VoiceServices {
     pub provider: Arc<ProviderState>,
     /// Outcomes of the last minutes, for health.
     pub outcomes: Arc<SharedOutcomes>,
+    /// Traces of calls.
+    pub traces: Traces,
     /// Budgets of callers and of the installation.
     pub budgets: Arc<SharedBudgets>,
     /// Limits of the account, for display.

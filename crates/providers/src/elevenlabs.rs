@@ -46,7 +46,7 @@ pub use override_refusal::{refused_field, refuses_override};
 pub use report_json::ReportJson;
 pub use report_parser::{ConversationDetail, Webhook, parse_conversation, parse_webhook};
 pub use request_body::{Multipart, VARIABLE_CALL, VARIABLE_PURPOSE, add_voice_body, outbound_call_body};
-pub use requests::{AddVoice, OutboundCall, Telephony, VariableValue};
+pub use requests::{AddVoice, ConversationTrace, OutboundCall, Telephony, VariableValue};
 pub use settings::{ApiKey, Settings, SettingsError};
 pub use text_to_speech::{Speech, speech_body};
 pub use transcript::Transcript;

@@ -1,12 +1,14 @@
-//! HTTP and WebSocket clients of ElevenLabs, 3CX and S3. They know ids and facts, no actors. They return results and
-//! write no log.
+//! HTTP and WebSocket clients of ElevenLabs, 3CX, S3 and a trace collector. They know ids and facts, no actors. They
+//! return results and write no log.
 
 pub mod body_progress;
 pub mod elevenlabs;
+pub mod otlp;
 pub mod redact;
 pub mod s3;
 pub mod threecx;
 pub mod tls_roots;
+pub mod trace_context;
 pub mod wire_record;
 
 mod http_client;

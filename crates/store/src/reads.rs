@@ -2,6 +2,7 @@
 
 pub mod call_list;
 pub mod calls;
+pub mod clone_steps;
 pub mod events;
 pub mod failures;
 pub mod log_end;

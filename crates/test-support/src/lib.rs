@@ -12,6 +12,7 @@
 mod agents;
 mod calls;
 pub mod cluster;
+pub mod collector;
 mod consent;
 pub mod database_link;
 pub mod harness;

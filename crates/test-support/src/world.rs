@@ -243,6 +243,20 @@ impl World {
         (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
     }
 
+    /// The page of metrics.
+    pub async fn metrics(&self) -> String {
+        let mut answer = self.http.get(format!("{}/metrics", self.app.url())).send().await.unwrap();
+        let page = answer.body().limit(16 << 20).await.unwrap();
+        String::from_utf8_lossy(&page).into_owned()
+    }
+
+    /// The value of a series, as the page shows it; 0 while it is absent.
+    pub async fn metric(&self, series: &str) -> f64 {
+        let page = self.metrics().await;
+        let line = page.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().unwrap())
+    }
+
     /// Posts to the API with the admin key, without a body.
     pub async fn operate(&self, path: &str) -> (u16, Value) {
         self.post(path, &[("authorization", &format!("Bearer {KEY}"))], String::new()).await

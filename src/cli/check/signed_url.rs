@@ -18,7 +18,7 @@ pub(super) async fn look(world: &World<'_>) -> Vec<Judgement> {
         match rules.access {
             AgentAccess::Public => judge(id, client.public_agent_url(id)),
             AgentAccess::Signed => {
-                judge(id, client.signed_agent_url(id, &rules.hosts, world.options.within).await)
+                judge(id, client.signed_agent_url(id, &rules.hosts, None, world.options.within).await)
             }
         }
     });

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_call::{Blame, Cause};
+use precall_call::{Blame, CallId, Cause};
 use precall_store::reads::call_list::{self, CallFilter, Liveness, Place};
 use precall_store::reads::calls::{CallDetail, CallRow, ConversationRow};
 use precall_store::reads::events::EventRow;
@@ -311,6 +311,8 @@ pub(crate) struct CallAnswer {
     conversations: Vec<ConversationItem>,
     /// What went wrong, oldest first.
     failures: Vec<FailureItem>,
+    /// Id of its trace (W3C, 32 hexadecimal digits); null if the call is not traced.
+    trace_id: Option<String>,
     /// State in the engine's memory, while the call is live.
     live: Option<LiveView>,
 }
@@ -348,6 +350,7 @@ pub(crate) async fn one(
         timings,
         conversations: conversations.collect(),
         failures: failures.into_iter().map(FailureItem::from).collect(),
+        trace_id: app.engine.trace_id(CallId(id.as_u128())).map(|trace| trace.to_string()),
         live: live.map(LiveView::of),
     })?;
     Ok(seen(&reader.principal, answer, "call_seen", Some(id), None))

@@ -16,6 +16,7 @@ use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_providers::trace_context::{TraceId, trace_id};
 use precall_store::bypass::BypassRow;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
@@ -226,6 +227,10 @@ impl Engine for Scripted {
     fn revoke_voices(&self, _: Vec<String>) {}
 
     fn look_at_voices(&self) {}
+
+    fn trace_id(&self, call: CallId) -> Option<TraceId> {
+        Some(trace_id(call))
+    }
 
     fn initiation(&self, asked: &InitiationAsked) -> InitiationAnswer {
         self.asked.lock().unwrap().push(Asked::Initiation(asked.clone()));

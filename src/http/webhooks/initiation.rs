@@ -11,6 +11,7 @@ use precall_actors::api::{InitiationAnswer, InitiationAsked};
 use precall_base::invisible::without_mark;
 use precall_call::{Purpose, VoiceId};
 use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
+use precall_providers::trace_context::TRACEPARENT;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
@@ -161,6 +162,9 @@ fn initiation_data(answer: &InitiationAnswer, voice: Option<&VoiceId>) -> Value 
         variables.insert(VARIABLE_CALL.to_owned(), json!(call.to_string()));
         variables.insert(VARIABLE_PURPOSE.to_owned(), json!(Purpose::Agent.name()));
         data.insert("user_id".to_owned(), json!(call.to_string()));
+    }
+    if let Some(trace) = answer.trace {
+        variables.insert(TRACEPARENT.to_owned(), json!(trace.to_string()));
     }
     if let Some(earlier) = &answer.earlier {
         variables.insert(VARIABLE_EARLIER.to_owned(), json!(earlier));

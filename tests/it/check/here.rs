@@ -1,6 +1,7 @@
 //! Broken set-ups on this side: database, callers, samples, paths.
 
 use super::*;
+use crate::support::collector::{CollectorAnswer, TestCollector};
 use crate::support::empty_database;
 
 #[actix::test]
@@ -121,4 +122,25 @@ async fn paths_that_cannot_be_written_are_named() {
         setup.set(name, value);
     }
     holds(setup, wrong("no bucket", "voice samples", "check S3_BUCKET_NAME")).await;
+}
+
+#[actix::test]
+async fn the_trace_collector_is_asked() {
+    holds(Setup::sound().await, good("no collector", "traces", "OTEL_EXPORTER_OTLP_ENDPOINT is not set"))
+        .await;
+    for (answer, case) in [
+        (CollectorAnswer::Take, good("a collector", "traces", "the collector at 127.0.0.1 takes traces")),
+        (CollectorAnswer::Busy(503), warned("a busy one", "traces", "does not take traces now")),
+        (CollectorAnswer::Refuse(401), wrong("a wrong key", "traces", "check the address")),
+        (CollectorAnswer::Refuse(404), wrong("a wrong path", "traces", "status 404")),
+    ] {
+        let collector = TestCollector::start(answer).await;
+        let mut setup = Setup::sound().await;
+        setup.set("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+        holds(setup, case).await;
+        assert_eq!(collector.requests().iter().map(|asked| asked.spans().len()).sum::<usize>(), 0);
+    }
+    let mut setup = Setup::sound().await;
+    setup.set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9");
+    holds(setup, warned("a dead one", "traces", "calls go on without them")).await;
 }

@@ -17,6 +17,7 @@ fn expected(call: u128, caller: &str, voice: &str) -> ExpectedTransfer {
     let (agent_id, destination, voice) = ("agent".into(), "88700".into(), Some(VoiceId::new(voice)));
     ExpectedTransfer {
         call: CallId(call),
+        attempt: 1,
         agent_id,
         destination,
         caller: number(caller),

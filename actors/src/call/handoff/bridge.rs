@@ -10,6 +10,7 @@ use precall_base::backoff::Backoff;
 use precall_base::clock;
 use precall_call::HandoffFailure;
 use precall_providers::elevenlabs::{AgentUrl, AgentUrlError, Execution, Initiation, initiation_text};
+use precall_providers::trace_context::{TraceParent, TracedPart};
 use precall_store::StoreError;
 use precall_store::recovery::utterances;
 use slog::warn;
@@ -65,7 +66,7 @@ pub(crate) async fn prepare(
     if !services.take_agent_seat(context.id).await {
         return failed(HandoffFailure::Refused, &NO_SEAT);
     }
-    let url = match url(rules, context, services, &clients).await {
+    let url = match url(order, rules, context, services, &clients).await {
         Ok(url) => url,
         Err(error) => {
             warn!(services.log, "could not get the agent's address"; "call" => %context.id,
@@ -84,8 +85,11 @@ pub(crate) async fn prepare(
         }
     };
     let earlier = earlier_conversation(order, context, services).await;
-    ordered
-        .do_send(AgentOrdered { order: agent_order(order, context, rules, url, &terms, &may_send), earlier });
+    let trace = services.traces.context(context.id, TracedPart::Conversation(order.number));
+    ordered.do_send(AgentOrdered {
+        order: agent_order(order, context, rules, url, trace, &terms, &may_send),
+        earlier,
+    });
     None
 }
 
@@ -118,6 +122,7 @@ pub(super) async fn earlier_conversation(
 }
 
 async fn url(
+    order: &HandoffOrder,
     rules: &BridgeRules,
     context: &CallContext,
     services: &CallServices,
@@ -128,11 +133,12 @@ async fn url(
         return clients.dials.public_agent_url(agent);
     }
     let give_up_at = clock::now().plus(URL_WITHIN.min(context.line.policy().handoff_max / 2));
+    let trace = services.traces.context(context.id, TracedPart::Handoff(order.number));
     let mut pauses = Backoff::new(URL_PAUSE, URL_PAUSE_MAX);
     loop {
         let left = give_up_at.since(clock::now());
         let within = services.dial.dial_within.min(left.max(URL_PAUSE_MAX));
-        let error = match clients.dials.signed_agent_url(agent, &rules.hosts, within).await {
+        let error = match clients.dials.signed_agent_url(agent, &rules.hosts, trace, within).await {
             Err(AgentUrlError::Provider(error)) => error,
             other => {
                 services.provider.note(&Ok(()));
@@ -155,6 +161,7 @@ fn agent_order(
     context: &CallContext,
     rules: &BridgeRules,
     url: AgentUrl,
+    trace: Option<TraceParent>,
     terms: &AgentTerms,
     may_send: &impl Fn(Override) -> bool,
 ) -> AgentOrder {
@@ -172,6 +179,7 @@ fn agent_order(
         voice: order.voice.as_ref().filter(|_| may_send(Override::Voice)),
         first_message,
         language: context.line.language.as_deref().filter(|_| may_send(Override::Language)),
+        trace,
         variables: &rules.variables,
     });
     AgentOrder {

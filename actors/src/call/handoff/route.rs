@@ -39,6 +39,7 @@ pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services:
         let earlier = earlier_conversation(order, context, services).await;
         services.transfers.expect(ExpectedTransfer {
             call: context.id,
+            attempt: order.number,
             agent_id: line.agent_id.clone(),
             destination: to.clone(),
             caller: context.caller.clone(),

@@ -6,6 +6,7 @@ use precall_call::{CallId, Purpose, VoiceId};
 use serde_json::{Map, Value, json};
 
 use super::request_body::{VARIABLE_CALL, VARIABLE_PURPOSE};
+use crate::trace_context::{TRACEPARENT, TraceParent};
 
 /// Parameters of a conversation, sent as its first message.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct Initiation<'a> {
     pub first_message: Option<&'a str>,
     /// The language; none keeps the agent's own.
     pub language: Option<&'a str>,
+    /// The trace of the conversation; none if the call is not traced.
+    pub trace: Option<TraceParent>,
     /// Further variables of the agent's prompt; our own variables win over equal names.
     pub variables: &'a [(String, String)],
 }
@@ -47,6 +50,7 @@ pub fn initiation_text(initiation: &Initiation<'_>) -> String {
     variables.insert("caller_id".to_owned(), Value::from(initiation.caller_id.unwrap_or_default()));
     let threecx = initiation.threecx_call_id.unwrap_or_default();
     variables.insert("threecx_call_id".to_owned(), Value::from(threecx));
+    variables.extend(initiation.trace.map(|trace| (TRACEPARENT.to_owned(), Value::from(trace.to_string()))));
     let mut message = Map::new();
     message.insert("type".to_owned(), Value::from("conversation_initiation_client_data"));
     message.extend(

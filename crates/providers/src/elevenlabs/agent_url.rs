@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
+use crate::trace_context::TraceParent;
 
 const SIGNED_URL_BYTES_MAX: usize = 64 * 1024;
 
@@ -88,6 +89,7 @@ impl ElevenLabs {
         &self,
         agent_id: &str,
         hosts: &[String],
+        trace: Option<TraceParent>,
         within: Duration,
     ) -> Result<AgentUrl, AgentUrlError> {
         let mut url = self.settings().endpoint(&["v1", "convai", "conversation", "get-signed-url"]);
@@ -99,7 +101,7 @@ impl ElevenLabs {
             answer_bytes_max: SIGNED_URL_BYTES_MAX,
             within,
         };
-        let said: SignedUrl = self.send(request).await?.json()?;
+        let said: SignedUrl = self.send_traced(request, trace).await?.json()?;
         let url = Url::parse(&said.signed_url).map_err(|_| AgentUrlError::Unreadable)?;
         AgentUrl::checked(url, &self.settings().endpoint(&[]), hosts)
     }

@@ -117,7 +117,7 @@ impl ElevenLabs {
         let body = RequestBody::Json(Bytes::from(outbound_call_body(call).to_string()));
         let request =
             ApiRequest { method: Method::POST, url, body, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
-        let answer = self.send_once(request).await?;
+        let answer = self.send_once(request, call.trace.map(|trace| trace.dial)).await?;
         let said: DialAnswer = answer.json()?;
         if !said.success {
             let message = said.message.text().unwrap_or("success: false");

@@ -19,6 +19,7 @@ use crate::http_client::HttpClient;
 use crate::http_exchange::{
     Body, Failure, FailureKind, Permit, Progress, Request, exchange, http_client, within,
 };
+use crate::trace_context::{TRACEPARENT, TraceParent};
 
 /// Client of ElevenLabs. Not `Send`: each arbiter builds its own. Greetings and uploads have separate clients, so that
 /// they do not wait for each other's connections.
@@ -115,20 +116,36 @@ impl ElevenLabs {
 
     /// Sends a request and waits for a complete 2xx response. Dropping the future closes the connection.
     pub(super) async fn send(&self, request: ApiRequest) -> Result<ApiResponse, ProviderError> {
-        self.send_as(request, &Progress::new()).await
+        self.send_traced(request, None).await
+    }
+
+    /// The same, for a request that belongs to the trace of a call.
+    pub(super) async fn send_traced(
+        &self,
+        request: ApiRequest,
+        trace: Option<TraceParent>,
+    ) -> Result<ApiResponse, ProviderError> {
+        self.send_as(request, trace, &Progress::new()).await
     }
 
     /// The same, for a request that must be carried out at most once.
-    pub(super) async fn send_once(&self, request: ApiRequest) -> Result<ApiResponse, ProviderError> {
-        self.send_as(request, &Progress::with(self.permit.clone())).await
+    pub(super) async fn send_once(
+        &self,
+        request: ApiRequest,
+        trace: Option<TraceParent>,
+    ) -> Result<ApiResponse, ProviderError> {
+        self.send_as(request, trace, &Progress::with(self.permit.clone())).await
     }
 
     async fn send_as(
         &self,
         request: ApiRequest,
+        trace: Option<TraceParent>,
         progress: &Rc<Progress>,
     ) -> Result<ApiResponse, ProviderError> {
         let mut headers = vec![(HeaderName::from_static("xi-api-key"), self.settings.key_header())];
+        let trace = trace.and_then(|trace| HeaderValue::try_from(trace.to_string()).ok());
+        headers.extend(trace.map(|trace| (HeaderName::from_static(TRACEPARENT), trace)));
         if matches!(request.body, RequestBody::JsonForAudio(_)) {
             headers.push((ACCEPT, HeaderValue::from_static("*/*")));
         }

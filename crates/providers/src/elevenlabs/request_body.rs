@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value, json};
 
 use super::requests::{AddVoice, OutboundCall, VariableValue};
+use crate::trace_context::TRACEPARENT;
 
 /// Dynamic variable with our call id; the provider echoes it in every report.
 pub const VARIABLE_CALL: &str = "call_id";
@@ -46,6 +47,9 @@ pub fn outbound_call_body(call: &OutboundCall) -> Value {
     // Ours go last, so that no other variable replaces them.
     variables.insert(VARIABLE_CALL.to_owned(), json!(our_call));
     variables.insert(VARIABLE_PURPOSE.to_owned(), json!(call.purpose.name()));
+    if let Some(trace) = call.trace {
+        variables.insert(TRACEPARENT.to_owned(), json!(trace.conversation.to_string()));
+    }
 
     let mut client_data = Map::new();
     if !overrides.is_empty() {

@@ -6,6 +6,7 @@ use precall_base::phone_number::E164;
 use precall_call::{CallId, Purpose, VoiceId};
 
 use super::voice_sample::VoiceSample;
+use crate::trace_context::TraceParent;
 
 /// How the provider reaches the telephone network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +53,19 @@ pub struct OutboundCall {
     pub max_duration: Option<Duration>,
     /// 1 to 999 s; none keeps the provider's 60 s.
     pub ringing_timeout: Option<Duration>,
+    /// The trace that the request belongs to, and the one of its conversation; none if the call is not traced.
+    pub trace: Option<ConversationTrace>,
     /// Values of the agent's variables, without our own names and the provider's (`system__`).
     pub dynamic_variables: Vec<(String, VariableValue)>,
+}
+
+/// What a dialled conversation says about the trace of its call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ConversationTrace {
+    /// For the request that dials.
+    pub dial: TraceParent,
+    /// For the conversation: a variable, which the agent's tools may pass on.
+    pub conversation: TraceParent,
 }
 
 /// A voice to clone (`POST /v1/voices/add`).
@@ -65,4 +77,6 @@ pub struct AddVoice {
     pub description: Option<String>,
     /// The recording.
     pub sample: VoiceSample,
+    /// The trace of the call that it is for; none if that is not traced.
+    pub trace: Option<TraceParent>,
 }

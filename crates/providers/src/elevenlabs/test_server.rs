@@ -108,6 +108,7 @@ pub(super) fn call() -> OutboundCall {
         language: None,
         max_duration: Some(Duration::from_millis(90_500)),
         ringing_timeout: Some(Duration::from_secs(45)),
+        trace: None,
         dynamic_variables: vec![
             ("customer".to_owned(), VariableValue::Text("Anna".to_owned())),
             ("call_id".to_owned(), VariableValue::Text("not ours".to_owned())),
@@ -121,6 +122,7 @@ pub(super) fn voice(bytes: usize) -> AddVoice {
         name: "precall-inst-job".to_owned(),
         description: Some("made by precall".to_owned()),
         sample: VoiceSample { format: SampleFormat::Wav, content, sha256: [7; 32], duration: Duration::ZERO },
+        trace: None,
     }
 }
 

@@ -113,7 +113,7 @@ impl ElevenLabs {
         let body = RequestBody::Form(add_voice_body(voice));
         let request =
             ApiRequest { method: Method::POST, url, body, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
-        let answer = self.send_once(request).await?;
+        let answer = self.send_once(request, voice.trace).await?;
         let added: AddedAnswer = answer.json()?;
         if added.voice_id.is_empty() {
             return Err(ProviderError::garbled(answer.status, "the answer holds an empty voice_id"));

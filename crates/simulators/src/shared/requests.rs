@@ -25,6 +25,7 @@ struct Entry {
     /// None until an answer has been decided; stays so when the client left before.
     status: Option<u16>,
     content_type: Option<String>,
+    traceparent: Option<String>,
     body: Value,
     body_size: usize,
 }
@@ -37,6 +38,7 @@ pub(crate) struct Head {
     pub path: String,
     pub query: String,
     pub content_type: Option<String>,
+    pub traceparent: Option<String>,
 }
 
 /// The last requests, oldest first.
@@ -62,6 +64,7 @@ impl RequestLog {
             query: head.query,
             status: None,
             content_type: head.content_type,
+            traceparent: head.traceparent,
             body: Value::Null,
             body_size: 0,
         });
@@ -131,7 +134,7 @@ pub(crate) fn rfc3339(at: Timestamp) -> String {
 }
 
 fn shown(entry: &Entry) -> Value {
-    json!({
+    let mut shown = json!({
         "at": rfc3339(entry.at),
         "method": entry.method,
         "path": entry.path,
@@ -139,5 +142,9 @@ fn shown(entry: &Entry) -> Value {
         "status": entry.status,
         "content_type": entry.content_type,
         "body": entry.body,
-    })
+    });
+    if let (Some(trace), Value::Object(fields)) = (&entry.traceparent, &mut shown) {
+        fields.insert("traceparent".to_owned(), Value::from(trace.as_str()));
+    }
+    shown
 }

@@ -83,6 +83,7 @@ pub(crate) fn head_of(http: &HttpRequest, path: &str) -> Head {
         path: path.to_owned(),
         query: http.query_string().to_owned(),
         content_type: body::content_type(http.headers()),
+        traceparent: http.headers().get("traceparent").and_then(|v| v.to_str().ok()).map(str::to_owned),
     }
 }
 

@@ -11,6 +11,7 @@ fn initiation<'a>() -> Initiation<'a> {
         voice: None,
         first_message: None,
         language: None,
+        trace: None,
         variables: &[],
     }
 }

@@ -121,6 +121,7 @@ async fn the_log_keeps_the_last_ten_thousand() {
             path: format!("/{n}"),
             query: String::new(),
             content_type: None,
+            traceparent: None,
         });
         log.body(number, json!("x".repeat(if n == 10_000 { 300_000 } else { 10 })));
         log.answered(number, 200);
