@@ -308,6 +308,11 @@ async fn metrics_contain_no_phone_number() {
     let url = format!("{}/metrics", world.app.url());
     let page = world.http.get(url).send().await.unwrap().body().await.unwrap();
     let page = String::from_utf8(page.to_vec()).unwrap();
+    let latency = "precall_provider_request_seconds_count{service=\"elevenlabs\",endpoint=";
+    for endpoint in ["add_voice", "outbound_call"] {
+        assert!(page.contains(&format!("{latency}\"{endpoint}\",status=\"2xx\"}}")), "{endpoint}: {page}");
+    }
+    assert!(page.contains("precall_mailbox_age_seconds{actor=\"supervisor\"}"), "{page}");
     let counted = |line: &&str| !line.starts_with('#') && line.contains("released") && line.ends_with(" 1");
     assert!(page.lines().any(|line| counted(&line)), "the call is counted: {page}");
     let agent = world.conversation(call, "agent").await;

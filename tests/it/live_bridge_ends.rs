@@ -40,6 +40,23 @@ async fn an_interrupted_agent_turn_stops_at_once_and_is_not_resumed() {
     let most = 1_600 + PbxWorld::music_like(talk.tone_hz.unwrap());
     assert!((1_150..most).contains(&spoken), "heard {spoken} ms of {:?}", talk.said);
     assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0], "silence is sent, not nothing");
+
+    // The caller spoke, and the agent answered; then it was interrupted.
+    for share in ["provider", "precall"] {
+        assert_eq!(
+            world.metric(&format!("precall_turn_seconds_count{{share=\"{share}\"}}")).await,
+            1.0,
+            "{share}"
+        );
+    }
+    let ours = world.metric("precall_turn_seconds_sum{share=\"precall\"}").await;
+    assert!((0.0..0.5).contains(&ours), "{ours} s");
+    assert_eq!(world.metric("precall_barge_in_seconds_count").await, 1.0);
+    let stopped_after = world.metric("precall_barge_in_seconds_sum").await;
+    assert!((0.0..0.5).contains(&stopped_after), "{stopped_after} s");
+    assert_eq!(world.metric("precall_hold_seconds_count{route=\"bridge\"}").await, 1.0);
+    let by_line = "precall_ended_calls_total{line=\"default\",pbx=\"default\",outcome=\"agent\"}";
+    assert_eq!(world.metric(by_line).await, 1.0);
     world.stop().await;
 }
 

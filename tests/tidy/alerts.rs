@@ -23,10 +23,13 @@ fn anchors(page: &str) -> Vec<String> {
     page.lines().filter_map(|line| line.trim_start_matches('#').strip_prefix(' ').map(anchor)).collect()
 }
 
-/// The words that are metrics of precall.
+/// The words that are metrics of precall. A histogram has series with these endings.
 fn metrics(line: &str) -> impl Iterator<Item = &str> {
     let words = line.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-    words.filter(|word| word.starts_with("precall_")).map(|word| word.strip_suffix("_bucket").unwrap_or(word))
+    let plain = |word: &'_ str| {
+        ["_bucket", "_count"].iter().find_map(|end| word.strip_suffix(end)).map_or(word.len(), str::len)
+    };
+    words.filter(|word| word.starts_with("precall_")).map(move |word| &word[..plain(word)])
 }
 
 fn objections(line: &str) -> Vec<String> {

@@ -11,7 +11,7 @@ use crate::tree::{catches, holds, spares, tree};
 const CLOCK: [&str; 3] = ["crates/base/src/clock/host.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Files that may measure a wait or a duration that no call's log ever sees, and why.
-const STOPWATCHES: [(&str, &str); 18] = [
+const STOPWATCHES: [(&str, &str); 19] = [
     ("actors/src/lifecycle/", "waits for what it starts and stops"),
     ("actors/src/erasure/", "waits for deletions elsewhere"),
     ("crates/audio/src/", "paces audio"),
@@ -19,6 +19,7 @@ const STOPWATCHES: [(&str, &str); 18] = [
     ("crates/providers/src/threecx/token_keeper.rs", "how often tokens are revoked"),
     ("crates/providers/src/http_exchange.rs", "progress of a body"),
     ("crates/providers/src/wire_record.rs", "how long an answer took"),
+    ("crates/providers/src/request_watch.rs", "how long a request took"),
     ("crates/providers/src/threecx/socket.rs", "how long a socket is silent"),
     ("crates/store/src/connect/proof.rs", "replaces a pool once in a while"),
     ("crates/simulators/", "other programs"),

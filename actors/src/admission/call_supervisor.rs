@@ -32,8 +32,10 @@ use crate::call::messages::{CallDown, CallEvent, CallParent, CallSettled, Conver
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::limits::dial_guard::DialGuard;
+use crate::runtime::mailbox_age::AreYouThere;
 use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
+use admit::PBX;
 use start::{ResumingLeg, StartState};
 
 pub use reports::{IsOurAgent, LineIds};
@@ -373,6 +375,12 @@ impl Actor for CallSupervisor {
 
 impl Supervised for CallSupervisor {}
 
+impl Handler<AreYouThere> for CallSupervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
+}
+
 impl Handler<Deliver> for CallSupervisor {
     type Result = ();
 
@@ -427,6 +435,7 @@ impl Handler<UseLines> for CallSupervisor {
 
     fn handle(&mut self, message: UseLines, _: &mut Context<Self>) {
         self.agents.extend(message.lines.all().map(|line| line.agent_id.clone()));
+        self.services.metrics.lines.know(PBX, message.lines.all().map(|line| line.id.as_str()));
         self.lines = message.lines;
         self.guard.set_rules(message.rules);
         info!(self.services.log, "lines loaded"; "lines" => self.lines.all().count());

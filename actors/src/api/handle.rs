@@ -46,6 +46,8 @@ use crate::observe::wire_log::WireLog;
 use crate::pbx::pbx_feed::CONTESTED;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::heartbeat::Heartbeats;
+use crate::runtime::mailbox_age::MailboxAges;
+use crate::runtime::restart_in_place::restarts;
 use crate::voices::reconcile_rules::Approval;
 use crate::voices::voice_book::{
     CheckEntitlements, CloneAhead, CloneFor, ClonedAhead, ForgetVoice, NotReconciled, Reconcile, Reconciled,
@@ -80,6 +82,7 @@ pub struct EngineHandle {
     pub(crate) refusal: Arc<StartRefusal>,
     pub(crate) supervisor: Addr<CallSupervisor>,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) mailboxes: MailboxAges,
     pub(crate) host: Arc<HostWatch>,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,
@@ -353,6 +356,8 @@ impl EngineHandle {
             budgets: self.services.budgets.lock().used(now),
             capacity: self.capacity(),
             heartbeat_age: self.heartbeats.oldest(now),
+            mailboxes: self.mailboxes.all(now),
+            restarts: restarts(),
         }
     }
 

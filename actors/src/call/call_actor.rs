@@ -116,6 +116,7 @@ impl CallActor {
                 let payload = recording.map_or(Payload::None, Payload::Recording);
                 let entry = entry(&context, None, &event, &opened.next, &payload);
                 services.metrics.observe(None, &event, &opened.next);
+                services.metrics.lines.observe(&context.pbx, None, &opened.next);
                 info!(log, "call offered"; "state" => opened.next.phase.name(),
                     "caller" => %context.caller, "route" => opened.next.policy.route.name());
                 let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
@@ -172,6 +173,7 @@ impl CallActor {
         let mut entry = entry(&self.context, Some(&self.call), event, &stepped.next, payload);
         entry.derived.extend(derived);
         self.services.metrics.observe(Some(&self.call), event, &stepped.next);
+        self.services.metrics.lines.observe(&self.context.pbx, Some(&self.call), &stepped.next);
         self.services.outcomes.observe(self.context.id, Some(&self.call), event, &stepped.next);
         self.log_transition(event, &stepped.next);
         self.report_new_conversations(&stepped.next);

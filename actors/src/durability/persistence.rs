@@ -23,6 +23,7 @@ use crate::durability::batcher::Unit;
 use crate::durability::leadership::EngineRole;
 use crate::durability::write_path::{WritePath, WriteStep};
 use crate::durability::write_task::{StepResult, WriteTask};
+use crate::runtime::mailbox_age::AreYouThere;
 
 pub use crate::durability::persistence_state::PersistenceState;
 pub use crate::durability::spool_state::{SpoolHealth, SpoolState};
@@ -238,6 +239,12 @@ impl Actor for PersistenceActor {
 }
 
 impl Supervised for PersistenceActor {}
+
+impl Handler<AreYouThere> for PersistenceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
+}
 
 impl Handler<Append> for PersistenceActor {
     type Result = ();

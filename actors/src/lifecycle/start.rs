@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use precall_audio::{Media, MediaError};
+use precall_providers::request_watch::RequestObserver;
 use precall_providers::threecx::access_token::TokenPublisher;
 use precall_providers::threecx::client::ThreeCx;
 use slog::Logger;
@@ -49,6 +50,7 @@ use crate::pbx::pbx_side::PbxSide;
 use crate::reports::report_collector::ReportCollector;
 use crate::runtime::clients::elevenlabs_clients;
 use crate::runtime::heartbeat::Heartbeats;
+use crate::runtime::mailbox_age::MailboxAges;
 use crate::runtime::per_arbiter::PerArbiter;
 use crate::runtime::restart_in_place::{reserve, start_in_place};
 use crate::voices::known_database::KnownDatabase;
@@ -88,6 +90,8 @@ impl Engine {
         if actix::System::try_current().is_none() {
             return Err(EngineError::NoSystem);
         }
+        let metrics = Arc::new(Metrics::new());
+        let settings = observed(settings, &metrics);
         let first = Arbiter::new();
         let home = first.handle();
         let others = (1..settings.arbiters).map(|_| Arbiter::new());
@@ -134,11 +138,11 @@ impl Engine {
             clients: clients.clone(),
             provider: Arc::clone(&provider),
             outcomes: Arc::clone(&outcomes),
+            metrics: Arc::clone(&metrics),
             agent_id: settings.default_line.agent_id.clone(),
             every: settings.probe_every,
             log: settings.log.clone(),
         };
-        let metrics = Arc::new(Metrics::new());
         let (traces, tracing) = match settings.traces {
             Some(TraceSettings { collector, sampler }) => {
                 let (pool, state) = (settings.pool.clone(), Arc::clone(&state));
@@ -247,6 +251,10 @@ impl Engine {
         });
         let heartbeats =
             Heartbeats::start(&call_handles.iter().cloned().chain([writing.handle()]).collect::<Vec<_>>());
+        let mut mailboxes = MailboxAges::default();
+        mailboxes.watch(&writing.handle(), "supervisor", supervisor.clone());
+        mailboxes.watch(&writing.handle(), "voice_book", voice_book);
+        mailboxes.watch(&home, "persistence", services.persistence.clone());
         let host = Arc::new(HostWatch::new(settings.max_live_calls, services.log.clone()));
         let watch = Arc::clone(&host).run();
         let (lines, mut lines_asked) = mpsc::channel(RELOADS_WAITING);
@@ -258,6 +266,7 @@ impl Engine {
             refusal,
             supervisor,
             heartbeats,
+            mailboxes,
             host,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
@@ -317,6 +326,19 @@ impl Engine {
             let _ = arbiter.join();
         }
     }
+}
+
+/// The same settings, with clients of ElevenLabs and 3CX whose requests are measured.
+fn observed(settings: EngineSettings, metrics: &Arc<Metrics>) -> EngineSettings {
+    let metrics = Arc::clone(metrics);
+    let observer: RequestObserver =
+        Arc::new(move |endpoint, end, took| metrics.process.request(endpoint, end, took));
+    let provider = settings.provider.as_ref().clone().observed_by(Arc::clone(&observer));
+    let pbx = settings.pbx.map(|pbx| {
+        let client = Arc::new(pbx.client.as_ref().clone().observed_by(observer));
+        PbxEngine { client, ..pbx }
+    });
+    EngineSettings { provider: Arc::new(provider), pbx, ..settings }
 }
 
 /// The PBX services for calls, and the reserved feed, which starts after the recovery.

@@ -85,4 +85,8 @@ pub struct Health {
     pub capacity: CapacityHealth,
     /// Age of the oldest heartbeat of any arbiter.
     pub heartbeat_age: Duration,
+    /// How long messages wait in the mailboxes that everything goes through, by actor.
+    pub mailboxes: Vec<(&'static str, Duration)>,
+    /// Actors that were restarted in place since the start, by their type.
+    pub restarts: Vec<(&'static str, u64)>,
 }

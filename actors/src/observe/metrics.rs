@@ -5,7 +5,10 @@ mod account;
 mod bridge;
 mod budgets;
 mod growth;
+mod lines;
+mod process;
 mod traces;
+mod turns;
 
 use std::fmt;
 use std::time::Duration;
@@ -23,8 +26,11 @@ use self::account::AccountMetrics;
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
+use self::lines::LineMetrics;
+use self::process::ProcessMetrics;
 pub use self::traces::TraceEnd;
 use self::traces::TraceMetrics;
+use self::turns::TurnMetrics;
 use crate::limits::budgets::BudgetChanges;
 use crate::observe::health::Health;
 
@@ -160,7 +166,14 @@ pub struct Metrics {
     growth: Growth,
     account: AccountMetrics,
     budgets: BudgetMetrics,
-    traces: TraceMetrics,
+    /// Traces of calls.
+    pub(crate) traces: TraceMetrics,
+    /// By line and PBX.
+    pub(crate) lines: LineMetrics,
+    /// Turns in conversations.
+    pub(crate) turns: TurnMetrics,
+    /// The process, and its requests to others.
+    pub(crate) process: ProcessMetrics,
     reachable: Family<ServiceLabel, Gauge>,
 }
 
@@ -204,6 +217,9 @@ impl Metrics {
             account: AccountMetrics::default(),
             budgets: BudgetMetrics::default(),
             traces: TraceMetrics::default(),
+            lines: LineMetrics::default(),
+            turns: TurnMetrics::default(),
+            process: ProcessMetrics::default(),
             reachable: Family::default(),
         };
         metrics.register_calls();
@@ -328,6 +344,9 @@ impl Metrics {
         self.account.register(all);
         self.budgets.register(all);
         self.traces.register(all);
+        self.lines.register(all);
+        self.turns.register(all);
+        self.process.register(all);
         all.register_with_unit(
             "reachable",
             "Whether the last contact with a service succeeded: 1 yes, 0 no; absent before the first contact",
@@ -408,12 +427,14 @@ impl Metrics {
 
     /// Counts one refused request of the API by the code of its problem.
     pub fn api_refused(&self, outcome: &'static str) {
+        self.process.refused("api", outcome);
         self.api_refused.get_or_create(&OutcomeLabel { outcome }).inc();
     }
 
     /// Counts one webhook by the status of its answer or the code of its problem.
     pub fn webhook(&self, webhook: Webhook, outcome: &'static str, took: Duration) {
         let webhook = webhook.name();
+        self.process.refused(webhook, outcome);
         self.webhooks.get_or_create(&AnswerLabels { webhook, outcome }).inc();
         self.webhook_duration.get_or_create(&WebhookLabel { webhook }).observe(took.as_secs_f64());
     }
@@ -433,16 +454,6 @@ impl Metrics {
         self.budgets.count(changes);
     }
 
-    /// Counts what became of the traces of so many calls.
-    pub(crate) fn traced(&self, end: TraceEnd, calls: usize) {
-        self.traces.ended(end, calls);
-    }
-
-    /// Counts a failed request to the trace collector.
-    pub(crate) fn export_failed(&self, why: &'static str) {
-        self.traces.failed(why);
-    }
-
     /// All metrics in the OpenMetrics text format, with the gauges from `health`.
     ///
     /// # Errors
@@ -456,6 +467,7 @@ impl Metrics {
         self.growth.spool_free(health.spool_free_bytes);
         self.account.show(&health.capacity, clock::now());
         self.budgets.show(&health.budgets);
+        self.process.show(&health.mailboxes, &health.restarts);
         let threecx = health.threecx.as_ref().and_then(|pbx| pbx.open);
         self.legs.set(health.threecx.as_ref().map_or(0, |pbx| i64::try_from(pbx.legs).unwrap_or(i64::MAX)));
         for (service, reachable) in

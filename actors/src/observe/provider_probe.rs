@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use precall_base::backoff::Backoff;
+use precall_base::clock;
 use precall_providers::elevenlabs::{ProviderError, ProviderErrorKind};
 use slog::{Logger, info, warn};
 
+use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::runtime::clients::Clients;
@@ -21,6 +23,7 @@ pub(crate) struct ProviderProbe {
     pub(crate) clients: PerArbiter<Clients>,
     pub(crate) provider: Arc<ProviderState>,
     pub(crate) outcomes: Arc<SharedOutcomes>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) agent_id: String,
     /// Mean interval; each pause differs from it by up to a third.
     pub(crate) every: Duration,
@@ -53,6 +56,9 @@ impl ProviderProbe {
         let account = clients.bulk.ping(WITHIN).await;
         self.provider.note(&account);
         account?;
+        if let Some(theirs) = clients.bulk.server_time() {
+            self.metrics.process.elevenlabs_clock(theirs, clock::wall());
+        }
         match clients.bulk.agent(&self.agent_id, WITHIN).await {
             Ok(_) => Ok(()),
             // A restricted key may open conversations and still not read agents.

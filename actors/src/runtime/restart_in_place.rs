@@ -3,9 +3,11 @@
 //! `actix::Supervisor` restarts after a deliberate stop and not after a panic. Calls need the opposite. The fields
 //! survive as the panic left them. Timers and spawned futures are gone, so `started` runs again and arms them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context as TaskContext, Poll};
 
 use actix::dev::ContextFut;
@@ -16,6 +18,25 @@ use actix::{Actor, Addr, ArbiterHandle, Context, Supervised};
 const RESTARTS_MAX: u32 = 3;
 /// Capacity of the mailbox. It does not bound the queue, since each clone of an address adds its own; admission does.
 const MAILBOX: usize = 64;
+
+/// Restarts of this process by the name of the actor's type. There are as many names as actors in the code.
+static RESTARTS: Mutex<BTreeMap<&'static str, u64>> = Mutex::new(BTreeMap::new());
+
+/// How often actors of each type were restarted since the start of the process.
+pub(crate) fn restarts() -> Vec<(&'static str, u64)> {
+    held_restarts().iter().map(|(name, count)| (*name, *count)).collect()
+}
+
+fn held_restarts() -> MutexGuard<'static, BTreeMap<&'static str, u64>> {
+    RESTARTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn count_restart<A>() {
+    let name = std::any::type_name::<A>().rsplit("::").next().unwrap_or_default();
+    let mut restarts = held_restarts();
+    let count = restarts.entry(name).or_default();
+    *count = count.saturating_add(1);
+}
 
 /// An actor that has its address but does not run yet. Two actors that need each other's address can be built
 /// complete this way: both addresses exist before either actor.
@@ -79,6 +100,7 @@ impl<A: Actor<Context = Context<A>> + Supervised> Future for RestartInPlace<A> {
                 Ok(poll) => return poll,
                 Err(_) if this.restarts_left > 0 => {
                     this.restarts_left = this.restarts_left.saturating_sub(1);
+                    count_restart::<A>();
                     let restarted = catch_unwind(AssertUnwindSafe(|| running.restart())).unwrap_or(false);
                     if !restarted {
                         this.end();

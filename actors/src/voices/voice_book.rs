@@ -17,6 +17,7 @@ use precall_store::{StoreError, voices};
 use slog::{info, warn};
 
 use crate::caller_key::CallerKey;
+use crate::runtime::mailbox_age::AreYouThere;
 use crate::voices::clone_job::{CloneJob, JobTask, JobWork, StopJob};
 use crate::voices::reconcile_rules::{Approval, DatabaseOrigin};
 use crate::voices::rules::VoiceRules;
@@ -355,6 +356,12 @@ impl Actor for VoiceBook {
 }
 
 impl Supervised for VoiceBook {}
+
+impl Handler<AreYouThere> for VoiceBook {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
+}
 
 impl Handler<LoadCache> for VoiceBook {
     type Result = ();

@@ -206,13 +206,14 @@ impl Leg {
     pub(crate) fn push_caller_audio(&self, chunk: &Bytes) {
         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         self.caller_bytes.set(self.caller_bytes.get().saturating_add(bytes));
-        self.caller_heard.set(Some(Instant::now()));
+        let now = Instant::now();
+        self.caller_heard.set(Some(now));
         let (joined, whole) = self.caller_framing.borrow_mut().push(chunk.clone());
         if let Some(session) = self.session.borrow_mut().as_mut() {
             if let Some(sample) = joined {
-                session.push_caller_audio(&sample);
+                session.push_caller_audio(&sample, now);
             }
-            session.push_caller_audio(&whole);
+            session.push_caller_audio(&whole, now);
         }
     }
 

@@ -134,8 +134,11 @@ impl Playout {
         if self.is_closed {
             return;
         }
-        self.record_flushed();
+        let written = self.record_flushed();
         if let Some(session) = session.as_deref_mut() {
+            if let Some(at) = written {
+                session.was_written(at);
+            }
             self.drop_stale_piece(session);
         }
         self.report_heard(now);
@@ -248,13 +251,13 @@ impl Playout {
         stream.upload.put(pcm);
     }
 
-    /// Records the piece that the socket has taken whole, if there is one.
-    fn record_flushed(&mut self) {
-        let Some(stream) = &mut self.stream else { return };
-        let Some(flushed) = stream.upload.take_flushed() else { return };
-        let Some(piece) = stream.piece.take() else { return };
+    /// Records the piece that the socket has taken whole, if there is one. Returns when, if it was the agent's.
+    fn record_flushed(&mut self) -> Option<Instant> {
+        let stream = self.stream.as_mut()?;
+        let flushed = stream.upload.take_flushed()?;
+        let piece = stream.piece.take()?;
         let gap = self.record_written(flushed.moment, piece.bytes);
-        let Some(stream) = &mut self.stream else { return };
+        let stream = self.stream.as_mut()?;
         if stream.first_write.is_none() {
             let is_reported = !self.is_cut;
             stream.first_write =
@@ -268,6 +271,7 @@ impl Playout {
             self.first_sound_reported = true;
             self.report(flushed.at, LegAudioEvent::FirstSound);
         }
+        matches!(piece.source, PieceSource::Agent(_)).then_some(flushed.moment)
     }
 
     /// Records that the first `bytes` bytes of the present piece were written. Returns the gap before them.

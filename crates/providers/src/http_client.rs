@@ -17,13 +17,17 @@ use std::time::Duration;
 use awc::Client;
 
 use self::usage::Usage;
+use crate::request_watch::RequestWatch;
 
 /// Time between two looks at a pool.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Clients of one kind, one after the other. Not `Send`, like awc's.
 #[derive(Clone)]
-pub(super) struct HttpClient(Rc<Pools>);
+pub(super) struct HttpClient {
+    pools: Rc<Pools>,
+    watch: Option<RequestWatch>,
+}
 
 struct Pools {
     build: Box<dyn Fn() -> Client>,
@@ -43,26 +47,37 @@ impl HttpClient {
     }
 
     fn looked_at(look_every: Duration, build: impl Fn() -> Client + 'static) -> Self {
-        Self(Rc::new(Pools { build: Box::new(build), look_every, open: RefCell::default() }))
+        let pools = Rc::new(Pools { build: Box::new(build), look_every, open: RefCell::default() });
+        Self { pools, watch: None }
+    }
+
+    /// The same, with an observer of its requests.
+    pub(super) fn watched(self, watch: Option<RequestWatch>) -> Self {
+        Self { watch, ..self }
+    }
+
+    /// The observer of its requests.
+    pub(super) fn watch(&self) -> Option<&RequestWatch> {
+        self.watch.as_ref()
     }
 
     /// A client with a pool of its own, for a connection that stays open: it would keep a shared pool alive.
     pub(super) fn alone(&self) -> Client {
-        (self.0.build)()
+        (self.pools.build)()
     }
 
     /// Lets the kept connections go: one of them is dead, and so may be the others. Requests under way go on.
     pub(super) fn renew(&self) {
-        *self.0.open.borrow_mut() = None;
+        *self.pools.open.borrow_mut() = None;
     }
 
     /// The client, for one exchange.
     pub(super) fn lease(&self) -> Lease {
-        let mut open = self.0.open.borrow_mut();
+        let mut open = self.pools.open.borrow_mut();
         if open.is_none() {
-            tokio::task::spawn_local(look(Rc::downgrade(&self.0), self.0.look_every));
+            tokio::task::spawn_local(look(Rc::downgrade(&self.pools), self.pools.look_every));
         }
-        let open = open.get_or_insert_with(|| Open { client: (self.0.build)(), usage: Usage::default() });
+        let open = open.get_or_insert_with(|| Open { client: (self.pools.build)(), usage: Usage::default() });
         Lease { client: open.client.clone(), _use: open.usage.begin() }
     }
 }

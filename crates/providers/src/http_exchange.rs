@@ -29,6 +29,7 @@ use url::Url;
 
 use crate::body_progress::BodyProgress;
 use crate::http_client::HttpClient;
+use crate::request_watch::RequestEnd;
 use crate::tls_roots::TlsRoots;
 use crate::wire_record::{OpenRequest, Way, WireLine};
 
@@ -196,7 +197,11 @@ pub(super) async fn exchange(
     progress: &Rc<Progress>,
 ) -> Result<Response, Failure> {
     let open = OpenRequest::begin(|| wire_line(&request));
-    let answered = exchange_unseen(client, request, progress).await;
+    let watched = client.watch().map(|watch| watch.begin(&request.method, &request.url));
+    let answered = send_and_read(client, request, progress).await;
+    if let Some(watched) = watched {
+        watched.ended(end_of(&answered));
+    }
     if let Some(open) = open {
         match &answered {
             Ok(response) => open.answered(response.status, response.header("request-id"), &response.body),
@@ -222,7 +227,18 @@ fn wire_line(request: &Request) -> WireLine {
     }
 }
 
-async fn exchange_unseen(
+fn end_of(answered: &Result<Response, Failure>) -> RequestEnd {
+    match answered {
+        Ok(response) => RequestEnd::Status(response.status),
+        Err(failure) => match failure.kind {
+            FailureKind::Unreachable => RequestEnd::Unreachable,
+            FailureKind::Timeout => RequestEnd::Unanswered,
+            FailureKind::Lost | FailureKind::Unwritable | FailureKind::Garbled => RequestEnd::Lost,
+        },
+    }
+}
+
+async fn send_and_read(
     client: &HttpClient,
     request: Request,
     progress: &Rc<Progress>,

@@ -5,6 +5,7 @@ pub mod body_progress;
 pub mod elevenlabs;
 pub mod otlp;
 pub mod redact;
+pub mod request_watch;
 pub mod s3;
 pub mod threecx;
 pub mod tls_roots;

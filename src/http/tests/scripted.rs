@@ -84,6 +84,8 @@ pub fn well() -> Health {
         budgets: Vec::new(),
         capacity: CapacityHealth::default(),
         heartbeat_age: Duration::from_millis(5),
+        mailboxes: Vec::new(),
+        restarts: Vec::new(),
     }
 }
 

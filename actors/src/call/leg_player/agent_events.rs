@@ -177,6 +177,8 @@ impl LegPlayer {
                 }
                 self.explain(at, Event::AgentLost { attempt, why }, detail);
             }
+            AgentEvent::Answered { provider, ours } => self.services.metrics.turns.turn(provider, ours),
+            AgentEvent::BargedIn { stopped_after } => self.services.metrics.turns.stopped(stopped_after),
             AgentEvent::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),
             AgentEvent::Said { text, event } => self.utterance(at, Speaker::Agent, text, event, None),
             AgentEvent::Corrected { text, event } => {

@@ -8,7 +8,9 @@ use precall_call::{
     Offer, Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, VoiceWait, open, step,
 };
 
-use super::{Metrics, Webhook};
+use precall_providers::request_watch::{Endpoint, RequestEnd};
+
+use super::{Metrics, TraceEnd, Webhook};
 use crate::api::{CapacityHealth, Health, SpoolHealth};
 use crate::durability::leadership::EngineRole;
 
@@ -35,6 +37,8 @@ fn health() -> Health {
         budgets: Vec::new(),
         capacity: CapacityHealth::default(),
         heartbeat_age: Duration::ZERO,
+        mailboxes: vec![("supervisor", Duration::from_millis(250))],
+        restarts: vec![("CallActor", 2)],
     }
 }
 
@@ -170,6 +174,88 @@ fn gauges_and_webhooks_are_exported() {
     assert!(page.ends_with("# EOF\n"));
 }
 
+fn series(page: &str) -> usize {
+    page.lines().filter(|line| !line.starts_with('#')).count()
+}
+
+#[test]
+fn hostile_values_make_a_bounded_number_of_series() {
+    let metrics = Metrics::new();
+    let names: Vec<String> = (0..5_000).map(|n| format!("+4930{n}\"}} 1\n")).collect();
+    // More lines and PBXs than have a series of their own, and calls of lines that were never configured.
+    for name in &names {
+        metrics.lines.know(name, std::iter::once(name.as_str()));
+    }
+    let call = |line: &str, cause| {
+        let Offer { policy, .. } = offer(Admission::Accepted);
+        let policy = Policy { line: LineId::new(line), ..policy.as_ref().clone() };
+        open(&Offer { policy: Arc::new(policy), admission: Admission::Refused(cause) }, At(5)).next
+    };
+    for name in &names {
+        for line in [name.as_str(), "never configured"] {
+            metrics.lines.observe(name, None, &call(line, Cause::Loop));
+        }
+    }
+    for status in 0..=u16::MAX {
+        metrics.process.request(Endpoint::OtherOfElevenLabs, RequestEnd::Status(status), Duration::ZERO);
+    }
+    let page = metrics.encode(&health()).unwrap();
+    // 20 PBXs with a line of the same name, 180 lines of other PBXs, unknown lines of 20 PBXs and of the others: one
+    // outcome each. A histogram has a series for each bucket.
+    let by_line = page.lines().filter(|line| line.starts_with("precall_ended_calls_total{")).count();
+    assert_eq!(by_line, 221);
+    assert!(page.contains("line=\"other\",pbx=\"other\""), "{page}");
+    let statuses =
+        page.lines().filter(|line| line.starts_with("precall_provider_request_seconds_count{")).count();
+    assert!(statuses <= 12, "{statuses}");
+    assert!(series(&page) < 600, "{} series", series(&page));
+    let before = series(&page);
+    for name in &names {
+        metrics.lines.observe(name, None, &call(name, Cause::AtCapacity));
+    }
+    assert_eq!(series(&metrics.encode(&health()).unwrap()), before, "the same calls again");
+}
+
+#[test]
+fn refused_credentials_are_counted_by_where_they_came() {
+    let metrics = Metrics::new();
+    metrics.api_refused("unauthenticated");
+    metrics.api_refused("call_not_found");
+    metrics.webhook(Webhook::ThreeCx, "signature_wrong", Duration::ZERO);
+    metrics.webhook(Webhook::ThreeCx, "accepted", Duration::ZERO);
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_failed_auth_requests_total{door=\"api\"} 1");
+    has(&page, "precall_failed_auth_requests_total{door=\"3cx\"} 1");
+    has(&page, "precall_restarted_actors_total{actor=\"CallActor\"} 2");
+    has(&page, "precall_mailbox_age_seconds{actor=\"supervisor\"} 0.25");
+    assert!(page.contains("precall_clock_offset_seconds{clock=\"host\"}"), "{page}");
+    // What happened once is not counted again on the next page.
+    has(&metrics.encode(&health()).unwrap(), "precall_restarted_actors_total{actor=\"CallActor\"} 2");
+}
+
+#[test]
+fn a_caller_holds_from_the_end_of_the_greeting_until_an_agent() {
+    let metrics = Metrics::new();
+    let mut call = open(&offer(Admission::Accepted), At(0)).next;
+    for (event, second) in [
+        (Event::GreetingDialled, 1),
+        (Event::GreetingStarted { conversation: None }, 2),
+        (Event::GreetingEnded { end: GreetingEnd::Played }, 5),
+        (Event::VoiceMissing { why: NoVoice::CloneTimeout, job: None }, 8),
+        (Event::HandoffStarted { attempt: 1, rung: Rung::CallbackFallback }, 8),
+        (Event::HandoffSucceeded { attempt: 1, conversation: None }, 9),
+        (Event::OperatorAsked { request: Request::HangUp, by: None }, 30),
+    ] {
+        let next = step(&call, &event, At(second * 1_000_000)).next;
+        metrics.lines.observe("default", Some(&call), &next);
+        call = next;
+    }
+    assert!(call.is_released());
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_hold_seconds_sum{route=\"callback\"} 4.0");
+    has(&page, "precall_hold_seconds_count{route=\"callback\"} 1");
+}
+
 #[test]
 fn every_metric_has_a_unit_and_a_help_text() {
     let metrics = Metrics::new();
@@ -197,13 +283,20 @@ fn every_metric_has_a_unit_and_a_help_text() {
     play(&metrics, &[Event::VoiceMissing { why: NoVoice::NoMapping, job: None }]);
     metrics.webhook(Webhook::PostCall, "processed", Duration::ZERO);
     metrics.api_refused("unauthenticated");
+    metrics.turns.turn(Duration::from_millis(600), Duration::from_millis(40));
+    metrics.traces.ended(TraceEnd::Sent, 1);
+    metrics.traces.failed("timeout");
+    metrics.process.request(Endpoint::AddVoice, RequestEnd::Status(200), Duration::from_secs(4));
+    let mut call = open(&offer(Admission::Refused(Cause::Loop)), At(5)).next;
+    call.instants.greeting_ended = Some(At(5));
+    metrics.lines.observe("default", None, &call);
     let page = metrics.encode(&health()).unwrap();
     let names: Vec<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 26);
+    assert_eq!(names.len(), 38);
     let book = include_str!("../../../../docs/OPERATIONS.md");
     for name in &names {
         let is_there = ["", "_total"].iter().any(|end| book.contains(&format!("`{name}{end}`")));

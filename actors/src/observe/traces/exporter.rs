@@ -74,7 +74,7 @@ enum Order {
 impl TraceQueue {
     pub(super) fn push(&self, call: CallId) {
         if self.orders.try_send(Order::Call(call)).is_err() {
-            self.metrics.traced(TraceEnd::QueueFull, 1);
+            self.metrics.traces.ended(TraceEnd::QueueFull, 1);
         }
     }
 
@@ -181,7 +181,7 @@ impl Exporter {
     }
 
     fn over(&mut self, end: TraceEnd, calls: usize) {
-        self.metrics.traced(end, calls);
+        self.metrics.traces.ended(end, calls);
         self.in_hand = self.in_hand.saturating_sub(calls);
     }
 
@@ -226,14 +226,14 @@ impl Exporter {
         loop {
             let error = match collector.send(spans).await {
                 Ok(sent) if sent.rejected > 0 => {
-                    self.metrics.export_failed("partial");
+                    self.metrics.traces.failed("partial");
                     self.failed(&format!("the collector refused {} spans: {}", sent.rejected, sent.message));
                     return TraceEnd::Sent;
                 }
                 Ok(_) => return TraceEnd::Sent,
                 Err(error) => error,
             };
-            self.metrics.export_failed(error.kind.name());
+            self.metrics.traces.failed(error.kind.name());
             self.failed(&error.message);
             if !error.kind.is_passing() {
                 return TraceEnd::Refused;

@@ -1,5 +1,7 @@
 //! What an agent's session reports to the leg's owner.
 
+use std::time::Duration;
+
 use precall_call::{AgentLoss, ConversationId, HandoffFailure};
 use serde_json::{Map, Value};
 
@@ -26,6 +28,18 @@ pub enum AgentEvent {
         why: AgentLoss,
         /// Text for the log.
         detail: String,
+    },
+    /// The caller spoke, and the agent answered.
+    Answered {
+        /// From the caller's last word sent to the provider until its answer began to arrive.
+        provider: Duration,
+        /// The rest of the time until the first piece of the answer was written into the leg.
+        ours: Duration,
+    },
+    /// The caller interrupted the agent, and hears no more of it after this time.
+    BargedIn {
+        /// From the provider's word.
+        stopped_after: Duration,
     },
     /// The caller's words, as the provider transcribed them.
     Heard(String),

@@ -16,8 +16,10 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::agent_audio::AgentAudio;
 use super::agent_order::{AgentOrder, GreetingUse};
 use super::caller_audio::CallerAudio;
-use super::caller_speech::CallerSpeech;
+use super::caller_speech::{CallerSpeech, is_speech};
 use super::own_greeting::OwnGreeting;
+use super::session_stage::Stage;
+use super::turn_timer::{TurnTime, TurnTimer};
 use crate::bridge::agent_event::AgentEvent;
 use crate::bridge::outbox::{Outbox, OutgoingMessage};
 use crate::bridge::socket_state::{Ending, Opening, SocketEnd};
@@ -31,26 +33,6 @@ use crate::playlist_cursor::silence;
 const TAIL: Duration = Duration::from_millis(300);
 /// Room for the JSON around the base64 of an audio message.
 const CHUNK_JSON: usize = 32;
-
-/// State of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// The provider has sent nothing yet.
-    Opening,
-    /// The agent is ready: its audio waits, and it does not hear the caller.
-    Ready,
-    /// Caller and agent hear each other.
-    Connected,
-    /// A person is being called: the caller hears music, the agent silence.
-    OnHold,
-    /// The agent ended the conversation; the rest of its audio is played.
-    Leaving {
-        /// When the caller will have heard its last word; none while audio is left.
-        heard_at: Option<Instant>,
-    },
-    /// The session is over.
-    Closed,
-}
 
 /// Codecs and the caller's audio. They exist once the provider has said which formats the agent uses.
 struct Codecs {
@@ -67,6 +49,7 @@ pub struct AgentSession {
     codecs: Option<Codecs>,
     audio: AgentAudio,
     turn: TurnTaking,
+    timer: TurnTimer,
     /// The agent was ready before the playlist reached the agent's mark: its audio follows the mark directly, without
     /// music.
     follows_mark: bool,
@@ -109,6 +92,7 @@ impl AgentSession {
             codecs: None,
             audio: AgentAudio::default(),
             turn,
+            timer: TurnTimer::default(),
             follows_mark: false,
             plays_music: true,
             has_spoken: false,
@@ -154,13 +138,7 @@ impl AgentSession {
 
     /// How far the provider is with opening the session.
     pub(crate) fn opening(&self) -> Opening {
-        match self.stage {
-            Stage::Opening if self.is_queued => Opening::Queued,
-            Stage::Opening => Opening::Awaited,
-            Stage::Ready | Stage::Connected | Stage::OnHold | Stage::Leaving { .. } | Stage::Closed => {
-                Opening::Done
-            }
-        }
+        self.stage.opening(self.is_queued)
     }
 
     /// The figures so far.
@@ -236,9 +214,12 @@ impl AgentSession {
     }
 
     /// Takes audio of the caller, whole samples. The agent hears it only while it is connected.
-    pub fn push_caller_audio(&mut self, pcm: &[u8]) {
+    pub fn push_caller_audio(&mut self, pcm: &[u8], now: Instant) {
         if let (Stage::Connected, Some(codecs)) = (self.stage, &mut self.codecs) {
             codecs.caller.push(pcm);
+            if is_speech(pcm) {
+                self.timer.caller_spoke(duration_of(pcm.len()), now);
+            }
             if self.caller_speech.as_mut().is_some_and(|speech| speech.push(pcm)) {
                 self.caller_speech = None;
                 self.expect_after_audio = true;
@@ -269,6 +250,13 @@ impl AgentSession {
         Some(silence)
     }
 
+    /// A piece of the agent's audio was written into the leg.
+    pub(crate) fn was_written(&mut self, at: Instant) {
+        if let Some(TurnTime { provider, ours }) = self.timer.written(at) {
+            self.events.push(AgentEvent::Answered { provider, ours });
+        }
+    }
+
     /// Puts back the unsent rest of a piece.
     pub(crate) fn give_back(&mut self, pcm: Bytes) {
         self.audio.give_back(pcm);
@@ -289,6 +277,9 @@ impl AgentSession {
     pub fn tick(&mut self, now: Instant, ahead: Duration) {
         self.send_piece(now);
         self.end_own_greeting(now);
+        if let Some(stopped_after) = self.timer.stops(now, ahead) {
+            self.events.push(AgentEvent::BargedIn { stopped_after });
+        }
         match self.stage {
             Stage::Connected if self.audio.is_empty() => self.check_silence(now),
             Stage::Leaving { heard_at: None } if self.audio.is_empty() => {
@@ -349,6 +340,9 @@ impl AgentSession {
         }
         self.piece.clear();
         codecs.caller.take_due(now, &mut self.piece);
+        if codecs.caller.is_empty() {
+            self.timer.all_sent(now);
+        }
         if self.piece.is_empty() {
             return;
         }
@@ -402,6 +396,9 @@ impl AgentSession {
             AgentMessage::Queued => self.is_queued = true,
             AgentMessage::Audio { event, base64 } => self.receive_audio(event, &base64, now),
             AgentMessage::Interrupted { event } => {
+                if self.stage == Stage::Connected && !self.audio.is_empty() {
+                    self.timer.interrupted(now);
+                }
                 self.audio.interrupt(event);
                 self.is_interrupted = true;
                 self.own_greeting = None;
@@ -460,6 +457,7 @@ impl AgentSession {
             self.expect_after_audio = false;
             self.caller_speech = None;
             self.turn.expect_nothing();
+            self.timer.agent_audio(now);
             self.audio.push(event, pcm);
         }
     }

@@ -49,6 +49,12 @@ impl CallerAudio {
         self.dropped
     }
 
+    /// Whether all that the caller said was taken.
+    #[must_use]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Appends the audio to send now: the caller's, and silence when the PBX is late.
     pub(crate) fn take_due(&mut self, now: Instant, piece: &mut BytesMut) {
         let clock = now.saturating_duration_since(self.began);

@@ -1,7 +1,7 @@
 //! Recognises that the caller speaks, from the level of the audio alone.
 //!
-//! It is needed only where the caller speaks first: an agent that is dead transcribes nothing, so nothing else would
-//! show that it owes an answer.
+//! Where the caller speaks first, nothing else would show that a dead agent owes an answer: it transcribes nothing. The
+//! turn timer uses the level as well.
 //!
 //! Pure: no clock, no I/O, no actor.
 
@@ -23,17 +23,22 @@ pub(crate) struct CallerSpeech {
 impl CallerSpeech {
     /// Takes whole samples of 8 kHz PCM. True from the piece on with which the caller has spoken.
     pub(crate) fn push(&mut self, pcm: &[u8]) -> bool {
-        let samples = pcm.chunks_exact(2).filter_map(|pair| <[u8; 2]>::try_from(pair).ok());
-        let (mut sum, mut count) = (0_u64, 0_u64);
-        for sample in samples {
-            sum = sum.saturating_add(u64::from(i16::from_le_bytes(sample).unsigned_abs()));
-            count = count.saturating_add(1);
-        }
-        if sum >= SPEECH_LEVEL.saturating_mul(count) && count > 0 {
+        if is_speech(pcm) {
             self.heard = self.heard.saturating_add(duration_of(pcm.len()));
         }
         self.heard >= SPEECH_MIN
     }
+}
+
+/// Whether this piece of 8 kHz PCM has speech, by its mean level.
+pub(crate) fn is_speech(pcm: &[u8]) -> bool {
+    let samples = pcm.chunks_exact(2).filter_map(|pair| <[u8; 2]>::try_from(pair).ok());
+    let (mut sum, mut count) = (0_u64, 0_u64);
+    for sample in samples {
+        sum = sum.saturating_add(u64::from(i16::from_le_bytes(sample).unsigned_abs()));
+        count = count.saturating_add(1);
+    }
+    sum >= SPEECH_LEVEL.saturating_mul(count) && count > 0
 }
 
 #[cfg(test)]

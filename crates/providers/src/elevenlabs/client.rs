@@ -83,7 +83,7 @@ impl ElevenLabs {
     #[must_use]
     pub fn new(settings: Arc<Settings>) -> Self {
         Self {
-            client: http_client(),
+            client: http_client().watched(settings.watch()),
             settings,
             concurrency_limit: Rc::default(),
             server_time: Rc::default(),

@@ -5,6 +5,8 @@ use std::fmt;
 use awc::http::header::HeaderValue;
 use url::Url;
 
+use crate::request_watch::{RequestObserver, RequestWatch, Service};
+
 /// API key of the account. Never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
@@ -32,6 +34,7 @@ impl fmt::Debug for ApiKey {
 pub struct Settings {
     base: Url,
     key: ApiKey,
+    watch: Option<RequestWatch>,
 }
 
 /// Why the settings are invalid. Names the variable, never its secret value.
@@ -71,7 +74,18 @@ impl Settings {
         if key.reveal().is_empty() || !key.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SettingsError::Key);
         }
-        Ok(Self { base, key })
+        Ok(Self { base, key, watch: None })
+    }
+
+    /// Tells how long each request took.
+    #[must_use]
+    pub fn observed_by(mut self, observer: RequestObserver) -> Self {
+        self.watch = Some(RequestWatch::new(Service::ElevenLabs, observer));
+        self
+    }
+
+    pub(super) fn watch(&self) -> Option<RequestWatch> {
+        self.watch.clone()
     }
 
     pub(super) fn key(&self) -> &ApiKey {

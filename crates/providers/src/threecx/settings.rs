@@ -8,6 +8,7 @@ use url::Url;
 use super::address::Dn;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{http_client, http_client_with};
+use crate::request_watch::{RequestObserver, RequestWatch, Service};
 use crate::tls_roots::TlsRoots;
 
 /// API key of the API client. Never printed.
@@ -40,6 +41,7 @@ pub struct Settings {
     secret: ClientSecret,
     within: Duration,
     tls_roots: Option<TlsRoots>,
+    watch: Option<RequestWatch>,
 }
 
 /// Why the settings are invalid. Names the variable, never its secret value.
@@ -90,13 +92,20 @@ impl Settings {
         if secret.reveal().trim().is_empty() || secret.reveal().contains(char::is_control) {
             return Err(SettingsError::ClientSecret);
         }
-        Ok(Self { base, client: Dn::new(client_id), secret, within, tls_roots: None })
+        Ok(Self { base, client: Dn::new(client_id), secret, within, tls_roots: None, watch: None })
     }
 
     /// Verifies the PBX with these root certificates instead of Mozilla's.
     #[must_use]
     pub fn with_tls_roots(mut self, roots: TlsRoots) -> Self {
         self.tls_roots = Some(roots);
+        self
+    }
+
+    /// Tells how long each request took.
+    #[must_use]
+    pub fn observed_by(mut self, observer: RequestObserver) -> Self {
+        self.watch = Some(RequestWatch::new(Service::ThreeCx, observer));
         self
     }
 
@@ -118,7 +127,7 @@ impl Settings {
 
     /// An HTTP client with these settings' root certificates.
     pub(super) fn http(&self) -> HttpClient {
-        self.tls_roots.as_ref().map_or_else(http_client, http_client_with)
+        self.tls_roots.as_ref().map_or_else(http_client, http_client_with).watched(self.watch.clone())
     }
 
     pub(super) fn within(&self) -> Duration {
