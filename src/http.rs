@@ -63,6 +63,12 @@ const SHUTDOWN_SECONDS: u64 = 5;
 /// Threads of one worker for large bodies.
 const BLOCKING_THREADS: usize = 2;
 
+/// The OpenAPI document, as `/api/v1/openapi.json` sends it.
+#[must_use]
+pub fn openapi_json() -> &'static str {
+    openapi::json().unwrap_or_default()
+}
+
 /// The configured server on `listener`. It serves when awaited or spawned. The caller handles signals.
 ///
 /// # Errors

@@ -13,3 +13,5 @@ mod logging;
 pub mod parsers;
 pub mod signature;
 mod trusted_addresses;
+
+pub use http::openapi_json;

@@ -12,6 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::http::openapi::names::{components, list};
 use crate::signature::SignatureError;
 
 /// The media type of every problem (RFC 9457).
@@ -26,7 +27,6 @@ macro_rules! codes {
 
         impl Code {
             /// Every code.
-            #[cfg(test)]
             pub(crate) const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The stable name for clients.
@@ -220,25 +220,37 @@ impl fmt::Display for Problem {
     }
 }
 
+components! {
+    /// The stable name of a problem.
+    ProblemCode = list(Code::ALL.iter().map(|code| code.name()));
+}
+
 /// The JSON of a problem (RFC 9457).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Problem)]
 pub(crate) struct ProblemBody<'a> {
     /// `urn:precall:problem:` and the code.
     #[serde(rename = "type")]
-    #[schema(rename = "type", example = "urn:precall:problem:call_not_found")]
+    #[schema(
+        rename = "type",
+        example = "urn:precall:problem:call_not_found",
+        max_length = 64,
+        pattern = "^urn:precall:problem:[a-z_]+$"
+    )]
     kind: String,
     /// The same for every problem of this code.
     title: &'a str,
     /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
     status: u16,
     /// What is wrong with this request.
     detail: &'a str,
     /// The stable name for clients.
-    #[schema(example = "call_not_found")]
+    #[schema(value_type = ProblemCode)]
     code: &'a str,
     /// With `several_calls`: precall's ids of the calls, newest first.
     #[serde(skip_serializing_if = "<[Uuid]>::is_empty")]
+    #[schema(max_items = 11)]
     candidates: &'a [Uuid],
 }
 

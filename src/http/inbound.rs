@@ -3,6 +3,7 @@
 pub(crate) mod jsonb_safe;
 pub(crate) mod postcall;
 pub(super) mod threecx;
+pub(super) mod threecx_schema;
 pub(crate) mod threecx_wire;
 
 /// Bytes. A longer body is parsed on another thread, because a worker serves many clients.

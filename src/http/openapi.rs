@@ -1,8 +1,17 @@
 //! The OpenAPI document, generated from the handlers.
 
+mod modifiers;
+pub(crate) mod names;
+pub(crate) mod problems;
+
+use std::sync::LazyLock;
+
 use actix_web::{HttpResponse, web};
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{Modify, OpenApi};
+use utoipa::OpenApi;
+
+use modifiers::{IdempotencyKeys, Keys, NoNullParameters, OperationIds};
+use names::IfNoneMatch;
+use problems::{API, problems};
 
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
@@ -10,7 +19,7 @@ use super::api::{
     audit, bypass, callers, calls, events, keys, lines, live, operate, samples, speakers, statistics, voices,
     webhooks, wire,
 };
-use super::error::{Code, Problem};
+use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
 use super::webhooks::{initiation, postcall, threecx};
 
@@ -34,47 +43,18 @@ use super::webhooks::{initiation, postcall, threecx};
         webhooks::list, webhooks::replay,
         samples::upload,
     ),
-    modifiers(&Keys, &OperationIds),
+    components(schemas(ProblemBody, IfNoneMatch)),
+    modifiers(&Keys, &OperationIds, &IdempotencyKeys, &NoNullParameters),
 )]
 pub(crate) struct Document;
 
-/// The two ways to present a key.
-struct Keys;
-
-impl Modify for Keys {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let components = document.components.get_or_insert_default();
-        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build();
-        components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-        let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
-        components.add_security_scheme("api_key", SecurityScheme::ApiKey(header));
-    }
+/// The document as it is sent.
+pub(super) fn json() -> Option<&'static str> {
+    static JSON: LazyLock<Option<String>> = LazyLock::new(|| Document::openapi().to_json().ok());
+    JSON.as_deref()
 }
 
-/// Gives every operation an id of its own: method and path, as `get_calls_id_events`. Generators of clients name their
-/// functions after it.
-struct OperationIds;
-
-impl Modify for OperationIds {
-    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        for (path, item) in &mut document.paths.paths {
-            let below = path.strip_prefix("/api/v1").unwrap_or(path);
-            let words: Vec<&str> =
-                below.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty()).collect();
-            let words = words.join("_");
-            for (method, operation) in [
-                ("get", &mut item.get),
-                ("put", &mut item.put),
-                ("post", &mut item.post),
-                ("delete", &mut item.delete),
-            ] {
-                if let Some(operation) = operation {
-                    operation.operation_id = Some(format!("{method}_{words}"));
-                }
-            }
-        }
-    }
-}
+problems!(DocumentProblems: API);
 
 /// The OpenAPI document.
 #[utoipa::path(
@@ -82,10 +62,10 @@ impl Modify for OperationIds {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Object, content_type = "application/json"),
-        (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        DocumentProblems,
     ),
 )]
 pub(crate) async fn document(_: Allowed<Read>, _: web::Query<NoQuery>) -> Result<HttpResponse, Problem> {
-    let json = Document::openapi().to_json().map_err(|_| Problem::of(Code::Internal))?;
+    let json = json().ok_or_else(|| Problem::of(Code::Internal))?;
     Ok(HttpResponse::Ok().content_type("application/json").body(json))
 }

@@ -17,7 +17,7 @@ use crate::http::api::{
     audit, bypass, callers, calls, events, idempotency, keys, lines, live, operate, query_check, samples,
     speakers, statistics, voices, webhooks, wire,
 };
-use crate::http::ops::{board, health, metrics_page};
+use crate::http::ops::{api_page, board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
 use crate::http::{audit_trail, openapi, outcome_metrics, request_id, shed, unsupported};
 
@@ -32,6 +32,11 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(readable("/", board::page))
         .service(readable("/board.js", board::script))
         .service(readable("/board.css", board::style))
+        .service(readable("/api/docs", api_page::page))
+        .service(readable("/api/docs/page.js", api_page::script))
+        .service(readable("/api/docs/page.css", api_page::style))
+        .service(readable("/api/docs/swagger-ui-bundle.js", api_page::bundle).wrap(from_fn(shed::shed)))
+        .service(readable("/api/docs/swagger-ui.css", api_page::bundle_style).wrap(from_fn(shed::shed)))
         .service(readable("/health", health::health))
         .service(readable("/health/live", health::live))
         .service(readable("/health/ready", health::ready))

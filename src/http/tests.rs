@@ -8,6 +8,7 @@
 )]
 
 mod api;
+mod api_description;
 mod audit_trail;
 mod bodies;
 mod client;

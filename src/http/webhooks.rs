@@ -4,6 +4,7 @@ pub(super) mod body;
 pub(super) mod inbox;
 pub(crate) mod initiation;
 pub(super) mod postcall;
+mod postcall_schema;
 mod proof;
 pub(super) mod recordings;
 pub(super) mod signed_body;

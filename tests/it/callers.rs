@@ -34,7 +34,7 @@ pub async fn order_with(
         None => request.send().await.unwrap(),
     };
     let bytes = answer.body().await.unwrap();
-    (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    world.documented((method, path), answer.status().as_u16(), answer.headers(), &bytes)
 }
 
 pub async fn order(world: &World, method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -393,7 +393,9 @@ async fn put_if(world: &World, caller: &str, name: &str, headers: &[(&str, &str)
     let mut answer = request.send_json(&body).await.unwrap();
     let tag = answer.headers().get("etag").map(|tag| tag.to_str().unwrap().to_owned());
     let bytes = answer.body().await.unwrap();
-    (answer.status().as_u16(), tag.unwrap_or_default(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    let path = path_of(caller);
+    let (status, body) = world.documented(("PUT", &path), answer.status().as_u16(), answer.headers(), &bytes);
+    (status, tag.unwrap_or_default(), body)
 }
 
 #[actix::test]

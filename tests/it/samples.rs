@@ -77,12 +77,13 @@ fn uploaded_bytes(world: &World) -> u64 {
 }
 
 async fn upload(world: &World, caller: &str, kind: &str, body: Bytes) -> (u16, Value) {
-    let address = format!("{}/api/v1/callers/{caller}/sample", world.app.url());
+    let path = format!("/api/v1/callers/{caller}/sample");
+    let address = format!("{}{path}", world.app.url());
     let request =
         world.http.request(Method::PUT, address).bearer_auth(KEY).insert_header(("content-type", kind));
     let mut answer = request.send_body(body).await.expect("the service answers");
     let bytes = answer.body().await.unwrap();
-    (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    world.documented(("PUT", &path), answer.status().as_u16(), answer.headers(), &bytes)
 }
 
 #[actix::test]

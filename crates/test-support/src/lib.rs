@@ -10,6 +10,7 @@
 )]
 
 mod agents;
+mod api_document;
 mod calls;
 pub mod cluster;
 pub mod collector;
@@ -28,6 +29,7 @@ mod wait;
 mod world;
 
 pub use agents::{allow_override, allowing_agent, talkative_agent};
+pub use api_document::ApiDocument;
 pub use calls::{call_policy, reported};
 pub use pbx_world::{AGENT, CLIENT, PERSON, PbxPlan, PbxWorld, agent_answers, pbx_simulator};
 pub use plan::Plan;

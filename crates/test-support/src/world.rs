@@ -4,6 +4,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use awc::http::header::HeaderMap;
 use precall::app::Application;
 use precall::config::{ApiKeys, Config, Scope};
 use precall::signature::{Kind, sign};
@@ -23,6 +24,7 @@ use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
 use crate::agents::allowing_agent;
+use crate::api_document::ApiDocument;
 use crate::consent::consent_of;
 use crate::plan::Plan;
 use crate::sound::write_sample;
@@ -232,7 +234,7 @@ impl World {
         }
         let mut answer = request.send_body(body).await.expect("the service answers");
         let bytes = answer.body().await.unwrap();
-        (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        self.documented(("POST", path), answer.status().as_u16(), answer.headers(), &bytes)
     }
 
     /// Reads from the API with the admin key.
@@ -240,7 +242,21 @@ impl World {
         let request = self.http.get(format!("{}{path}", self.app.url())).bearer_auth(KEY);
         let mut answer = request.send().await.expect("the service answers");
         let bytes = answer.body().limit(16 << 20).await.unwrap();
-        (answer.status().as_u16(), serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        self.documented(("GET", path), answer.status().as_u16(), answer.headers(), &bytes)
+    }
+
+    /// Checks that an answer is as the OpenAPI document says. Returns its status and its body.
+    pub fn documented(
+        &self,
+        (method, path): (&str, &str),
+        status: u16,
+        headers: &HeaderMap,
+        body: &[u8],
+    ) -> (u16, Value) {
+        let media_type = headers.get("content-type").and_then(|value| value.to_str().ok());
+        let objection = ApiDocument::shared().objection((method, path), status, media_type, body);
+        assert_eq!(objection, None, "an answer is not as documented");
+        (status, serde_json::from_slice(body).unwrap_or(Value::Null))
     }
 
     /// The page of metrics.

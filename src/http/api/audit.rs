@@ -13,7 +13,8 @@ use super::auth::{Admin, Allowed};
 use super::page::{Page, id_of_cursor, limit};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
+use crate::http::openapi::problems::{API, DATABASE, SCOPE, problems};
 use crate::http::response;
 
 /// A change, without personal data.
@@ -53,10 +54,14 @@ impl From<AuditRow> for AuditItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct AuditQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(ListProblems: API, SCOPE, DATABASE, &[Code::BadCursor]);
 
 /// Lists changes by administrators, newest first.
 #[utoipa::path(
@@ -65,8 +70,7 @@ pub(crate) struct AuditQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<AuditItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(

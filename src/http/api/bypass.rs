@@ -11,17 +11,16 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::auth::{Allowed, Operate, Read};
-use super::fields;
+use super::fields::{self, REASON_MAX, ReasonText};
 use super::json_body::JsonBody;
 use super::page::NoQuery;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
 use crate::http::clock::{timestamp, wall};
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::problems::{API, BODY, ENGINE, SCOPE, problems};
 use crate::http::response;
 
-/// Bytes of a reason.
-const REASON_MAX: usize = 500;
 /// The longest time that can be given: a bypass for longer has no end.
 const SECONDS_MAX: u64 = 365 * 24 * 3600;
 
@@ -59,10 +58,12 @@ pub(crate) struct Bypasses {
     items: Vec<BypassItem>,
 }
 
+problems!(ListProblems: API);
+
 /// Lists the bypasses in force.
 #[utoipa::path(get, path = "/api/v1/bypass", tag = "calls", security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = Bypasses),
-    (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    ListProblems,
 ))]
 pub(crate) async fn list(
     app: web::Data<AppState>,
@@ -85,10 +86,14 @@ pub(crate) struct BypassOrder {
     /// The line, as in `line` of a call; without it every line.
     line: Option<String>,
     /// After this time it is off again: 1 to 31,536,000 seconds. Without it, when somebody switches it off.
+    #[schema(minimum = 1, maximum = 31_536_000)]
     for_seconds: Option<u64>,
-    /// Why, for people; at most 500 bytes.
+    /// Why, for people.
+    #[schema(value_type = ReasonText)]
     reason: String,
 }
+
+problems!(SwitchProblems: API, SCOPE, BODY, ENGINE);
 
 /// Switches a bypass, at once and over restarts, also while the database is away. The answer shows what is in force.
 #[utoipa::path(
@@ -97,8 +102,7 @@ pub(crate) struct BypassOrder {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Bypasses),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        SwitchProblems,
     ),
 )]
 pub(crate) async fn switch(

@@ -19,7 +19,7 @@ use super::auth::{Admin, Allowed, Read};
 use super::caller_id::{self, caller};
 use super::erasure::{self, ErasureAnswer};
 use super::etag::{self, Precondition};
-use super::fields::{self, NAME_MAX, TEXT_MAX, URL_MAX};
+use super::fields::{self, DescriptionText, LocationText, NAME_MAX, NameText, PinText, TEXT_MAX, URL_MAX};
 use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, limit};
 use super::sight::{Sight, seen};
@@ -28,6 +28,8 @@ use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
 use crate::http::clock::wall;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::{IfNoneMatch, SampleState};
+use crate::http::openapi::problems::{API, BODY, DATABASE, SCOPE, problems};
 use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
@@ -48,7 +50,8 @@ pub(crate) struct CallerItem {
     description: Option<String>,
     /// Speaker of the sample.
     speaker: Option<Uuid>,
-    /// Who may hear it: `number`, `proof` or `never`; null uses the policy of the line.
+    /// Who may hear it; null uses the policy of the line.
+    #[schema(value_type = Option<Policy>)]
     voice_policy: Option<String>,
     /// Whether the caller has a PIN. The PIN is never shown.
     has_pin: bool,
@@ -56,8 +59,8 @@ pub(crate) struct CallerItem {
     created_at: Timestamp,
     /// When the mapping was last changed.
     updated_at: Timestamp,
-    /// What precall saw when it last looked at the sample: `usable`, `refused`, or `unchecked`.
-    #[schema(example = "usable")]
+    /// What precall saw when it last looked at the sample.
+    #[schema(value_type = SampleState)]
     sample_state: &'static str,
     /// Why a `refused` sample cannot be used.
     sample_problem: Option<String>,
@@ -95,12 +98,17 @@ impl CallerItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallersQuery {
     /// Prefix of the number: `+49`, as dialled in DEFAULT_REGION, or the first digits of an extension.
+    #[param(max_length = 64)]
     prefix: Option<String>,
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(ListProblems: API, DATABASE, &[Code::BadCursor]);
 
 /// Lists callers with a voice, by number.
 #[utoipa::path(
@@ -109,8 +117,7 @@ pub(crate) struct CallersQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<CallerItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -133,15 +140,17 @@ pub(crate) async fn list(
     Ok(seen(&reader.principal, response::json(&page)?, "callers_seen", None, detail))
 }
 
+problems!(OneProblems: API, DATABASE, &[Code::BadNumber, Code::CallerNotFound]);
+
 /// Shows a caller.
 #[utoipa::path(
     get, path = "/api/v1/callers/{caller_id}", tag = "callers",
-    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
+    params(("caller_id" = String, Path, min_length = 1, max_length = 128,
+        description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = CallerItem),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        OneProblems,
     ),
 )]
 pub(crate) async fn one(
@@ -211,11 +220,14 @@ impl<'de> Deserialize<'de> for PinOrder {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallerOrder {
-    /// Path or URL of the sample; at most 1,024 bytes.
+    /// Path or URL of the sample.
+    #[schema(value_type = LocationText)]
     voice_sample_url: String,
-    /// Name of the voice, for people; at most 200 bytes.
+    /// Name of the voice, for people.
+    #[schema(value_type = NameText)]
     voice_name: String,
-    /// Description, for people; at most 2,000 bytes.
+    /// Description, for people.
+    #[schema(value_type = Option<DescriptionText>)]
     description: Option<String>,
     /// Speaker of the sample. Without a consent of the speaker the voice is not used.
     speaker: Option<Uuid>,
@@ -223,25 +235,30 @@ pub(crate) struct CallerOrder {
     voice_policy: Option<Policy>,
     /// PIN of the caller. Missing: it stays. Null: it is removed.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<PinText>)]
     pin: PinOrder,
 }
+
+problems!(PutProblems: API, SCOPE, BODY, DATABASE,
+    &[Code::BadNumber, Code::CallerNotFound, Code::SpeakerNotFound, Code::ChangedMeanwhile, Code::SampleRefused]);
 
 /// Creates or changes the mapping of a caller to a sample.
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}", tag = "callers",
     params(
-        ("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension"),
-        ("If-Match" = Option<String>, Header, description = "ETag of the caller as the client has seen it"),
-        ("If-None-Match" = Option<String>, Header, description = "`*`: the caller must be new"),
+        ("caller_id" = String, Path, min_length = 1, max_length = 128,
+        description = "E.164, as dialled in DEFAULT_REGION, or an extension"),
+        ("If-Match" = Option<String>, Header, max_length = 1024,
+            description = "ETag of the caller as the client has seen it"),
+        ("If-None-Match" = Option<IfNoneMatch>, Header,
+            description = "`*`: the caller must be new"),
     ),
     request_body = CallerOrder,
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = CallerItem, description = "Changed"),
         (status = 201, body = CallerItem, description = "New"),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        PutProblems,
     ),
 )]
 pub(crate) async fn put(
@@ -329,19 +346,22 @@ pub(crate) struct DeleteQuery {
     erase: bool,
 }
 
+problems!(DeleteProblems: API, SCOPE, DATABASE,
+    &[Code::BadNumber, Code::CallerNotFound, Code::CallerIsLive, Code::CannotKeep]);
+
 /// Deletes the mapping of a caller, or erases the caller.
 #[utoipa::path(
     delete, path = "/api/v1/callers/{caller_id}", tag = "callers",
     params(
-        ("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension"),
+        ("caller_id" = String, Path, min_length = 1, max_length = 128,
+        description = "E.164, as dialled in DEFAULT_REGION, or an extension"),
         DeleteQuery,
     ),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = ErasureAnswer, description = "Erased"),
         (status = 204, description = "The mapping is deleted; calls and transcripts stay"),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        DeleteProblems,
     ),
 )]
 pub(crate) async fn delete(

@@ -11,6 +11,7 @@ use precall_store::reads::{calls, events, failures};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Type};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -23,15 +24,12 @@ use super::sight::{Sight, seen};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::{
+    CALL_STATES, CALL_STATUSES, CallBlame, CallCause, CallRoute, CallState, CallStatus, CallTold,
+    ConversationDial, ConversationOutcome, ConversationPurpose, VoiceMissing, WhoAnswered, components,
+};
+use crate::http::openapi::problems::{API, CALL, DATABASE, problems};
 use crate::http::response;
-
-/// Values of `state`.
-const STATES: [&str; 6] = ["offered", "greeting", "holding", "handing_off", "conversing", "released"];
-
-/// Values of `status`.
-const STATUSES: [&str; 3] = ["initiated", "completed", "failed"];
-/// The cause of calls whose log could not be read.
-const UNREADABLE_LOG: &str = "unreadable_log";
 
 /// A call in a list.
 #[derive(Serialize, ToSchema)]
@@ -48,19 +46,26 @@ pub(crate) struct CallItem {
     called_number: Option<String>,
     /// The line's name.
     line: String,
-    /// `bridge`, `transfer` or `callback`.
+    /// How greeting and agent reached the caller.
+    #[schema(value_type = Option<CallRoute>)]
     route: Option<String>,
-    /// The state's name.
+    /// The state.
+    #[schema(value_type = CallState)]
     state: String,
-    /// `initiated`, `completed` or `failed`.
+    /// Whether it has had an agent.
+    #[schema(value_type = CallStatus)]
     status: String,
     /// Why it ended.
+    #[schema(value_type = Option<CallCause>)]
     cause: Option<String>,
     /// Who caused the end.
+    #[schema(value_type = Option<CallBlame>)]
     blame: Option<String>,
     /// What the caller heard at the end.
+    #[schema(value_type = Option<CallTold>)]
     told: Option<String>,
     /// Why there was no cloned voice.
+    #[schema(value_type = Option<VoiceMissing>)]
     voice_missing: Option<String>,
     /// The cloned voice.
     cloned_voice_id: Option<String>,
@@ -69,8 +74,10 @@ pub(crate) struct CallItem {
     /// End of the call.
     ended_at: Option<Timestamp>,
     /// Duration of the agent's conversation.
+    #[schema(minimum = 0)]
     duration_seconds: Option<i32>,
     /// `seq` of the last event in this row.
+    #[schema(minimum = 0)]
     last_seq: i64,
     /// ElevenLabs' title of the agent's conversation (`analysis.call_summary_title`); null without the scope `pii`.
     summary_title: Option<String>,
@@ -111,30 +118,42 @@ impl CallItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallsQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
-    /// The state's name.
+    /// The state.
+    #[param(value_type = Option<CallState>)]
     state: Option<String>,
     /// True: live calls. False: ended calls.
     live: Option<bool>,
-    /// `initiated`, `completed` or `failed`.
+    /// Whether it has had an agent.
+    #[param(value_type = Option<CallStatus>)]
     status: Option<String>,
     /// Why the call ended.
+    #[param(value_type = Option<CallCause>)]
     cause: Option<String>,
     /// Who caused the end.
+    #[param(value_type = Option<CallBlame>)]
     blame: Option<String>,
     /// The line's name.
+    #[param(max_length = 256)]
     line: Option<String>,
     /// The PBX's name.
+    #[param(max_length = 256)]
     pbx: Option<String>,
     /// The caller: E.164, as dialled in DEFAULT_REGION, or an extension.
+    #[param(max_length = 128)]
     caller_id: Option<String>,
     /// The called number, in the same forms.
+    #[param(max_length = 128)]
     called_number: Option<String>,
     /// The PBX's id of the call. A PBX gives an id again after a restart.
+    #[param(max_length = 256)]
     threecx_call_id: Option<String>,
     /// A conversation at ElevenLabs, of the greeting or of the agent.
+    #[param(max_length = 256)]
     conversation_id: Option<String>,
     /// Calls that came in at this time or later, RFC 3339.
     since: Option<Timestamp>,
@@ -156,12 +175,12 @@ impl CallsQuery {
         let liveness = self.live.map(|live| if live { Liveness::Live } else { Liveness::Released });
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let number = |text: &Option<String>| given(text).map(|text| caller_in_query(app, &text)).transpose();
-        let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).chain([UNREADABLE_LOG]).collect();
+        let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
         let blames: Vec<&str> = Blame::ALL.iter().map(|blame| blame.name()).collect();
         Ok(CallFilter {
             liveness,
-            state: one_of("state", self.state.as_ref(), &STATES)?,
-            status: one_of("status", self.status.as_ref(), &STATUSES)?,
+            state: one_of("state", self.state.as_ref(), &CALL_STATES)?,
+            status: one_of("status", self.status.as_ref(), &CALL_STATUSES)?,
             cause: one_of("cause", self.cause.as_ref(), &causes)?,
             blame: one_of("blame", self.blame.as_ref(), &blames)?,
             line: given(&self.line),
@@ -176,6 +195,8 @@ impl CallsQuery {
     }
 }
 
+problems!(ListProblems: API, DATABASE, &[Code::BadCursor, Code::BadNumber]);
+
 /// Lists calls, newest first.
 #[utoipa::path(
     get, path = "/api/v1/calls", tag = "calls",
@@ -183,8 +204,7 @@ impl CallsQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<CallItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -205,17 +225,22 @@ pub(crate) async fn list(
 /// A conversation at ElevenLabs.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ConversationItem {
-    /// `greeting` or `agent`.
+    /// What it is for.
+    #[schema(value_type = ConversationPurpose)]
     purpose: String,
     /// Number within the purpose, from 1.
+    #[schema(minimum = 1)]
     ordinal: i32,
     /// Id at ElevenLabs, once known.
     conversation_id: Option<String>,
     /// Result of the dial.
+    #[schema(value_type = ConversationDial)]
     dial: String,
-    /// By the report: `initiated`, `failed` or `completed`.
+    /// By the report.
+    #[schema(value_type = ConversationOutcome)]
     outcome: String,
     /// By the report.
+    #[schema(minimum = 0)]
     duration_seconds: Option<i32>,
     /// Start of the conversation.
     started_at: Timestamp,
@@ -238,7 +263,8 @@ pub(crate) struct ReportItem {
     /// In US dollars (`metadata.cost_fiat`).
     #[schema(value_type = Option<f64>)]
     cost_usd: Option<serde_json::Number>,
-    /// `voicemail` if a voicemail box answered, `tested` if ElevenLabs looked for one and reported none.
+    /// Who answered.
+    #[schema(value_type = Option<WhoAnswered>)]
     answered: Option<String>,
     /// ElevenLabs' `analysis` as it came: results of criteria, collected data, summary, title. Null without
     /// the scope `pii`.
@@ -273,6 +299,7 @@ impl ConversationItem {
 #[derive(Serialize, ToSchema)]
 pub(crate) struct FailureItem {
     /// `seq` of its event.
+    #[schema(minimum = 1)]
     seq: i64,
     /// When it happened.
     at: Timestamp,
@@ -317,15 +344,17 @@ pub(crate) struct CallAnswer {
     live: Option<LiveView>,
 }
 
+problems!(OneProblems: API, CALL);
+
 /// Shows a call.
 #[utoipa::path(
     get, path = "/api/v1/calls/{id}", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = CallAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        OneProblems,
     ),
 )]
 pub(crate) async fn one(
@@ -356,17 +385,30 @@ pub(crate) async fn one(
     Ok(seen(&reader.principal, answer, "call_seen", Some(id), None))
 }
 
+components! {
+    /// An event as the log stores it: `v` is the version of the format, `kind` for example `offered`. It has other
+    /// fields by its kind.
+    StoredEvent = ObjectBuilder::new()
+        .property("v", ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)))
+        .property("kind", ObjectBuilder::new().schema_type(Type::String))
+        .required("v")
+        .required("kind")
+        .additional_properties(Some(AdditionalProperties::FreeForm(true)));
+}
+
 /// An event of a call, without personal data.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct EventItem {
     /// Number within the call, from 1.
+    #[schema(minimum = 1)]
     seq: i64,
     /// When it happened.
     at: Timestamp,
     /// Position among all events.
+    #[schema(minimum = 0)]
     position: i64,
-    /// `{v, kind, ...}` as stored.
-    #[schema(value_type = Object)]
+    /// As stored.
+    #[schema(value_type = StoredEvent)]
     event: Box<RawValue>,
     /// Why something failed, in the words of the provider, the PBX or precall. Numbers are masked.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -379,23 +421,27 @@ pub(crate) struct EventItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(EventsProblems: API, CALL, &[Code::BadCursor]);
 
 /// Lists the events of a call, oldest first.
 #[utoipa::path(
     get, path = "/api/v1/calls/{id}/events", tag = "calls",
     params(
-        ("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation"),
+        ("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation"),
         EventsQuery
     ),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<EventItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        EventsProblems,
     ),
 )]
 pub(crate) async fn events(

@@ -10,6 +10,7 @@ use uuid::Uuid;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::PendingKind;
 use crate::http::response;
 
 /// Data that precall cannot delete.
@@ -48,12 +49,16 @@ pub(crate) struct Done {
     /// Webhooks whose bodies were removed.
     webhooks: u64,
     /// Voices at ElevenLabs.
+    #[schema(minimum = 0)]
     voices: i64,
     /// Conversations at ElevenLabs.
+    #[schema(minimum = 0)]
     conversations: i64,
     /// Samples, with all their versions.
+    #[schema(minimum = 0)]
     samples: i64,
     /// Recordings.
+    #[schema(minimum = 0)]
     recordings: i64,
     /// Damaged spool files that contained the number.
     spool_files: usize,
@@ -62,9 +67,11 @@ pub(crate) struct Done {
 /// A deletion that precall retries until it succeeds.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Pending {
-    /// `voice`, `conversation`, `sample` or `recording`.
+    /// What is deleted.
+    #[schema(value_type = PendingKind)]
     what: String,
     /// How many.
+    #[schema(minimum = 1)]
     count: i64,
     /// The last failure.
     why: Option<String>,

@@ -23,7 +23,9 @@ use super::open_streams::OpenStream;
 use super::page::NoQuery;
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::StreamEventName;
+use crate::http::openapi::problems::{API, problems};
 
 /// Events in one read.
 const BATCH: i64 = 200;
@@ -46,6 +48,20 @@ struct Data<'a> {
     seq: i64,
     at: jiff::Timestamp,
     event: &'a RawValue,
+}
+
+/// One event of the stream.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only the schema is used: an event is not JSON as a whole")]
+pub(crate) struct StreamEvent {
+    /// Its position; `Last-Event-ID` of the next request.
+    #[schema(pattern = "^[0-9]+$", max_length = 19)]
+    id: String,
+    event: StreamEventName,
+    /// JSON: `{position, stream, id, seq, at, event}`. Of a `reset` `{position, reason}`; the reason is `unknown` (no
+    /// position of precall), `future` (above all positions) or `deleted` (the events up to there are deleted).
+    #[schema(content_media_type = "application/json")]
+    data: String,
 }
 
 /// Why a client may have missed events: it reads the state anew, and goes on from the position.
@@ -76,15 +92,17 @@ enum Asked {
     Unknown,
 }
 
+problems!(EventsProblems: API, &[Code::TooManyStreams, Code::TooManyAtOnce]);
+
 /// Streams all events from now on, or behind `Last-Event-ID`.
 #[utoipa::path(get, path = "/api/v1/events", tag = "events", security(("bearer" = []), ("api_key" = [])),
-    params(("Last-Event-ID" = Option<i64>, Header, description = "Start behind this position; without it, start now")),
+    params(("Last-Event-ID" = Option<i64>, Header, minimum = 0,
+        description = "Start behind this position; without it, start now")),
     responses(
-        (status = 200, body = String, content_type = "text/event-stream",
-            description = "`id` is the position, `event` is `call` or `voice`, `data` is `{position, stream, id, \
-                seq, at, event}`. `reset` with `{position, reason}`: events may have been missed, read the state anew"),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = StreamEvent, content_type = "text/event-stream",
+            description = "Events, one after the other. After a `reset` events may have been missed: read the state \
+                anew"),
+        EventsProblems,
     ),
 )]
 pub(crate) async fn events(

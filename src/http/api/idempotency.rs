@@ -27,7 +27,8 @@ use crate::logging::request_id;
 pub(crate) const NAME: HeaderName = HeaderName::from_static("idempotency-key");
 /// Says that an answer is that of an earlier request.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
-const KEY_BYTES_MAX: usize = 255;
+/// Longest key.
+pub(crate) const KEY_BYTES_MAX: usize = 255;
 /// Answers of this path are smaller.
 const ANSWER_BYTES_MAX: usize = 1 << 20;
 /// After this time a request that was not answered is one of a process that ended. The longest, a reconciliation, is
@@ -53,9 +54,10 @@ pub(crate) async fn once<B: MessageBody + 'static>(
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
     let begun = async {
-        let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
-        let key =
-            key.ok_or_else(|| Problem::new(Code::BadField, "Idempotency-Key must have 1 to 255 characters"))?;
+        let key = key.to_str().ok().filter(|key| is_key(key));
+        let key = key.ok_or_else(|| {
+            Problem::new(Code::BadField, "Idempotency-Key must have 1 to 255 printable ASCII characters")
+        })?;
         let body = whole(request.request().clone(), request.take_payload()).await?;
         let marked = MarkedRequest {
             client: client.name.to_string(),
@@ -80,6 +82,11 @@ pub(crate) async fn once<B: MessageBody + 'static>(
         Begun::OfAnother => Problem::of(Code::KeyOfAnother).error_response(),
     };
     Ok(request.into_response(answer))
+}
+
+/// As the draft has it: no tab, which HTTP itself allows in a header.
+fn is_key(text: &str) -> bool {
+    (1..=KEY_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// In a task, so that the answer is kept even if the client leaves: it will ask for it.

@@ -11,6 +11,8 @@ use super::auth::{Allowed, Read};
 use super::page::NoQuery;
 use crate::http::app_state::AppState;
 use crate::http::error::Problem;
+use crate::http::openapi::names::{CallRoute, CallState, LiveVoice, VoiceMissing};
+use crate::http::openapi::problems::{API, problems};
 use crate::http::status::health::HealthAnswer;
 use crate::http::{clock, response};
 
@@ -25,15 +27,19 @@ pub(crate) struct LiveView {
     caller: String,
     /// The line's name.
     line: String,
-    /// `bridge`, `transfer` or `callback`.
+    /// How greeting and agent reach the caller.
+    #[schema(value_type = CallRoute)]
     route: &'static str,
-    /// The state's name.
+    /// The state.
+    #[schema(value_type = CallState)]
     state: &'static str,
     /// Since when it is in this state; after a restart of precall, since the restart.
     state_since: Option<Timestamp>,
-    /// `awaited`, `cloned` or `fallback`.
+    /// The voice.
+    #[schema(value_type = LiveVoice)]
     voice: &'static str,
     /// Why there is no cloned voice.
+    #[schema(value_type = Option<VoiceMissing>)]
     voice_missing: Option<&'static str>,
     /// Whether the call waits for its caller's cloned voice.
     awaits_voice: bool,
@@ -88,10 +94,12 @@ pub(crate) struct LiveAnswer {
     items: Vec<LiveView>,
 }
 
+problems!(LiveProblems: API);
+
 /// The live calls.
 #[utoipa::path(get, path = "/api/v1/live", tag = "calls", security(("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = LiveAnswer),
-    (status = 401, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+    LiveProblems,
 ))]
 pub(crate) async fn live(
     app: web::Data<AppState>,

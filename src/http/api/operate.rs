@@ -22,6 +22,8 @@ use crate::http::api::read::read;
 use crate::http::app_state::{AppState, in_time};
 use crate::http::audit_trail::changed;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::{Accepted, CloneUse};
+use crate::http::openapi::problems::{API, BODY, CALL, ENGINE, ONCE, SCOPE, problems};
 use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
@@ -30,21 +32,24 @@ const ACCOUNT: &str = "default";
 /// A request passed to the call. Its result is in the call's events.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Asked {
-    /// `accepted`.
+    /// The request is passed on.
+    #[schema(value_type = Accepted)]
     status: &'static str,
     /// Id of the call.
     id: Uuid,
 }
 
+problems!(HangupProblems: API, SCOPE, ONCE, CALL, ENGINE, &[Code::CallNotLive]);
+
 /// Ends a live call.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/hangup", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Asked),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        HangupProblems,
     ),
 )]
 pub(crate) async fn hangup(
@@ -55,15 +60,17 @@ pub(crate) async fn hangup(
     ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Request(Request::HangUp)).await
 }
 
+problems!(HandoffProblems: API, SCOPE, ONCE, CALL, ENGINE, &[Code::CallNotLive]);
+
 /// Hands a live call off as soon as its voice is decided.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/handoff", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Asked),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        HandoffProblems,
     ),
 )]
 pub(crate) async fn handoff(
@@ -79,20 +86,23 @@ pub(crate) async fn handoff(
 #[serde(deny_unknown_fields)]
 pub(crate) struct TransferOrder {
     /// A name of `TRANSFER_DESTINATIONS`.
+    #[schema(min_length = 1)]
     destination: String,
 }
+
+problems!(TransferProblems: API, SCOPE, ONCE, BODY, CALL, ENGINE, &[Code::CallNotLive, Code::NotPossible]);
 
 /// Sends the caller of a live call to a person or queue. On routes `bridge` and `transfer` only: a call of route
 /// `callback` has no leg of its own. If nobody answers, the caller returns to the agent.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/transfer", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     request_body = TransferOrder,
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Asked),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        TransferProblems,
     ),
 )]
 pub(crate) async fn transfer(
@@ -115,15 +125,17 @@ pub(crate) async fn transfer(
     ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Transfer(person)).await
 }
 
+problems!(FallbackProblems: API, SCOPE, ONCE, CALL, ENGINE, &[Code::CallNotLive, Code::NotPossible]);
+
 /// Sends the caller of a live call to `FALLBACK_DESTINATION`. On routes `bridge` and `transfer` only.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/fallback", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Asked),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        FallbackProblems,
     ),
 )]
 pub(crate) async fn fallback(
@@ -140,25 +152,29 @@ pub(crate) async fn fallback(
 /// A clone that was asked for.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CloneAsked {
-    /// `accepted`.
+    /// The request is passed on.
+    #[schema(value_type = Accepted)]
     status: &'static str,
     /// Id of the call.
     id: Uuid,
     /// `this_call`: the call takes the voice if it comes before the agent. `next_call`: the voice is for later calls
     /// of the caller.
+    #[schema(value_type = CloneUse)]
     used_for: &'static str,
 }
+
+problems!(RetryCloneProblems: API, SCOPE, ONCE, CALL, ENGINE, &[Code::NotPossible]);
 
 /// Clones the voice of a call's caller once more. A call whose agent has not begun takes it; otherwise the caller's
 /// next call does.
 #[utoipa::path(
     post, path = "/api/v1/calls/{id}/retry-clone", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = CloneAsked),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        RetryCloneProblems,
     ),
 )]
 pub(crate) async fn retry_clone(
@@ -257,15 +273,17 @@ pub(crate) struct Forgotten {
     message: &'static str,
 }
 
+problems!(ForgetVoiceProblems: API, SCOPE, ENGINE, &[Code::BadNumber]);
+
 /// Forgets the cached voice of a caller. The next call clones again.
 #[utoipa::path(
     delete, path = "/api/v1/cache/{caller_id}", tag = "voices",
-    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
+    params(("caller_id" = String, Path, min_length = 1, max_length = 128,
+        description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Forgotten),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ForgetVoiceProblems,
     ),
 )]
 pub(crate) async fn forget_voice(

@@ -1,6 +1,7 @@
 //! Middleware: the query of every request below `/api/v1`, held against the OpenAPI document. What a path does not take
 //! is refused and never ignored, and a value that cannot be read is named with what would be right.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -25,7 +26,8 @@ enum Kind {
     Number,
     Flag,
     Time,
-    Text,
+    /// At most this many characters.
+    Text(Option<u64>),
 }
 
 impl Kind {
@@ -38,19 +40,26 @@ impl Kind {
             _ if is("integer") => Self::Number,
             _ if is("boolean") => Self::Flag,
             Some("date-time") => Self::Time,
-            Some(_) | None => Self::Text,
+            Some(_) | None => Self::Text(schema.get("maxLength").and_then(Value::as_u64)),
         }
     }
 
     /// What the value should have been; none if it is right.
-    fn objection(self, value: &str) -> Option<&'static str> {
+    fn objection(self, value: &str) -> Option<Cow<'static, str>> {
         let (is_right, words) = match self {
             Self::Number => (value.parse::<i64>().is_ok(), "must be a whole number"),
             Self::Flag => (matches!(value, "true" | "false"), "must be true or false"),
             Self::Time => (value.parse::<Timestamp>().is_ok(), "must be a time as 2026-01-31T12:00:00Z"),
-            Self::Text => (true, ""),
+            // PostgreSQL takes no NUL, and nothing here has another control character.
+            Self::Text(_) if value.contains(char::is_control) => (false, "must have no control characters"),
+            Self::Text(longest) => {
+                let longest = longest?;
+                let length = u64::try_from(value.chars().count()).unwrap_or(u64::MAX);
+                let words = || format!("must have at most {longest} characters").into();
+                return (length > longest).then(words);
+            }
         };
-        (!is_right).then_some(words)
+        (!is_right).then_some(words.into())
     }
 }
 
@@ -138,8 +147,15 @@ mod tests {
             ("live=1", "`live` must be true or false"),
             ("until=yesterday", "`until` must be a time as 2026-01-31T12:00:00Z"),
             ("limit=1&limit=2", "`limit` is given twice"),
+            ("line=%00", "`line` must have no control characters"),
+            ("cursor=a%0Ab", "`cursor` must have no control characters"),
         ] {
             assert_eq!(says(calls, wrong).as_deref(), Some(words));
+        }
+        for (longest, name) in [(256, "pbx"), (64, "cursor")] {
+            assert_eq!(says(calls, &format!("{name}={}", "ä".repeat(longest))), None, "{name}");
+            let words = format!("`{name}` must have at most {longest} characters");
+            assert_eq!(says(calls, &format!("{name}={}", "ä".repeat(longest + 1))), Some(words));
         }
         let unknown = says(calls, "+4930123456").unwrap_or_default();
         assert!(unknown.contains("`limit`, `cursor`, `state`") && !unknown.contains("4930"), "{unknown}");

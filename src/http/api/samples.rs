@@ -19,11 +19,14 @@ use utoipa::ToSchema;
 
 use super::auth::{Allowed, Voice};
 use super::caller_id::caller;
+use super::fields::Sha256Text;
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::changed;
 use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::SampleFormat;
+use crate::http::openapi::problems::{API, DATABASE, SCOPE, problems};
 use crate::http::response;
 use crate::logging::request_id;
 
@@ -43,29 +46,34 @@ const BODY_TIME: Duration = Duration::from_secs(60);
 pub(crate) struct Uploaded {
     /// E.164.
     caller_id: String,
-    /// SHA-256 of the file, hex.
+    /// SHA-256 of the file.
+    #[schema(value_type = Sha256Text)]
     sample_sha256: String,
     /// Size of the file.
     bytes: usize,
     /// Duration in milliseconds.
     duration_ms: u64,
-    /// `wav`, `mp3`, `mp2`, `flac`, `ogg`, `m4a`, `webm`, `aac`, `aiff` or `caf`, detected from the content.
-    #[schema(example = "wav")]
+    /// Detected from the content.
+    #[schema(value_type = SampleFormat)]
     format: &'static str,
 }
+
+problems!(UploadProblems: API, SCOPE, DATABASE,
+    &[Code::BadField, Code::BodyBroken, Code::BadNumber, Code::CallerNotFound, Code::BodyTimeout],
+    &[Code::BodyTooLarge, Code::SampleRefused, Code::SamplesUnreachable, Code::TooManyAtOnce]);
 
 /// Uploads the sample of a caller's voice, as the field `file` of a form or as the body.
 #[utoipa::path(
     put, path = "/api/v1/callers/{caller_id}/sample", tag = "voices",
-    params(("caller_id" = String, Path, description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
+    params(("caller_id" = String, Path, min_length = 1, max_length = 128,
+        description = "E.164, as dialled in DEFAULT_REGION, or an extension")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream",
         description = "WAV, MP3, FLAC, Ogg, WebM, M4A, MP4, 3GP, AAC, AIFF or CAF of 3 s to 10 minutes, at most \
             20 MiB; `multipart/form-data` with a field `file` as well"),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Uploaded),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        UploadProblems,
     ),
 )]
 pub(crate) async fn upload(

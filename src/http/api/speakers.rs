@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Allowed, Voice};
-use super::fields::{self, NAME_MAX, URL_MAX};
+use super::fields::{self, AGREED_MAX, ConsentText, LocationText, NAME_MAX, NameText, Sha256Text, URL_MAX};
 use super::json_body::JsonBody;
 use super::page::{NoQuery, Page, id_of_cursor, limit};
 use crate::http::api::read::read;
@@ -21,12 +21,11 @@ use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
 use crate::http::clock::{timestamp, wall};
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::problems::{API, BODY, DATABASE, ONCE, SCOPE, problems};
 use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
 const ACCOUNT: &str = "default";
-/// Longest text of a consent, in bytes.
-const AGREED_MAX: usize = 20_000;
 /// Consents shown for one speaker. Older ones are in the database only.
 const CONSENTS_SHOWN: i64 = 200;
 
@@ -59,9 +58,11 @@ impl From<Speaker> for SpeakerItem {
 pub(crate) struct ConsentItem {
     /// Its id.
     id: Uuid,
-    /// `recorded`, `signed` or `imported`.
+    /// Its evidence.
+    #[schema(value_type = Proof)]
     evidence: String,
     /// SHA-256 of the one sample that it covers.
+    #[schema(value_type = Sha256Text)]
     sample_sha256: String,
     /// When it was given.
     given_at: Option<Timestamp>,
@@ -70,8 +71,10 @@ pub(crate) struct ConsentItem {
     /// When it was withdrawn or erased.
     ended_at: Option<Timestamp>,
     /// Position of the consent in the log of consents.
+    #[schema(minimum = 1)]
     given: i64,
     /// Position of its end in the log of consents.
+    #[schema(minimum = 1)]
     ended: Option<i64>,
     /// Location of the document; null once erased.
     reference: Option<String>,
@@ -103,6 +106,7 @@ pub(crate) struct SpeakerAnswer {
     #[serde(flatten)]
     speaker: SpeakerItem,
     /// Newest first, at most 200.
+    #[schema(max_items = 200)]
     consents: Vec<ConsentItem>,
 }
 
@@ -119,10 +123,14 @@ pub(crate) struct Made {
 #[into_params(parameter_in = Query)]
 pub(crate) struct SpeakersQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(ListProblems: API, SCOPE, DATABASE, &[Code::BadCursor]);
 
 /// Lists speakers, oldest first.
 #[utoipa::path(
@@ -131,8 +139,7 @@ pub(crate) struct SpeakersQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<SpeakerItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -151,9 +158,12 @@ pub(crate) async fn list(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SpeakerOrder {
-    /// Name of the person; at most 200 bytes.
+    /// Name of the person.
+    #[schema(value_type = NameText)]
     name: String,
 }
+
+problems!(CreateProblems: API, SCOPE, ONCE, BODY, DATABASE);
 
 /// Creates a speaker.
 #[utoipa::path(
@@ -162,8 +172,7 @@ pub(crate) struct SpeakerOrder {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 201, body = Made),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        CreateProblems,
     ),
 )]
 pub(crate) async fn create(
@@ -178,6 +187,8 @@ pub(crate) async fn create(
     Ok(recorded(response::json_with(StatusCode::CREATED, &Made { id })?))
 }
 
+problems!(OneProblems: API, SCOPE, DATABASE, &[Code::SpeakerNotFound]);
+
 /// Shows a speaker with consents.
 #[utoipa::path(
     get, path = "/api/v1/speakers/{id}", tag = "speakers",
@@ -185,8 +196,7 @@ pub(crate) async fn create(
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = SpeakerAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        OneProblems,
     ),
 )]
 pub(crate) async fn one(
@@ -240,15 +250,20 @@ impl From<Proof> for Evidence {
 pub(crate) struct ConsentOrder {
     /// Evidence of the consent.
     evidence: Proof,
-    /// SHA-256 of the sample file, lower-case hex. The consent covers no other sample.
+    /// SHA-256 of the sample file. The consent covers no other sample.
+    #[schema(value_type = Sha256Text)]
     sample_sha256: String,
-    /// SHA-256 of the document, lower-case hex. Required for `signed` and `imported`.
+    /// SHA-256 of the document. Required for `signed` and `imported`.
+    #[schema(value_type = Option<Sha256Text>)]
     document_sha256: Option<String>,
-    /// Location of the document, at most 1,024 bytes. Required for `signed` and `imported`.
+    /// Location of the document. Required for `signed` and `imported`.
+    #[schema(value_type = Option<LocationText>)]
     reference: Option<String>,
-    /// Text of the consent; at most 20,000 bytes.
+    /// Text of the consent.
+    #[schema(value_type = ConsentText)]
     text: String,
-    /// Version of the text; at most 200 bytes.
+    /// Version of the text.
+    #[schema(value_type = NameText)]
     text_version: String,
     /// When it was given; default: now.
     given_at: Option<Timestamp>,
@@ -293,6 +308,8 @@ impl ConsentOrder {
     }
 }
 
+problems!(AgreeProblems: API, SCOPE, ONCE, BODY, DATABASE, &[Code::SpeakerNotFound]);
+
 /// Records a consent of a speaker.
 #[utoipa::path(
     post, path = "/api/v1/speakers/{id}/consents", tag = "speakers",
@@ -301,8 +318,7 @@ impl ConsentOrder {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 201, body = Made),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        AgreeProblems,
     ),
 )]
 pub(crate) async fn agree(
@@ -332,6 +348,8 @@ pub(crate) struct WithdrawalAnswer {
     samples: u64,
 }
 
+problems!(WithdrawProblems: API, SCOPE, ONCE, DATABASE, &[Code::SpeakerNotFound]);
+
 /// Withdraws all consents of a speaker. precall deletes voices and samples, also at ElevenLabs.
 #[utoipa::path(
     post, path = "/api/v1/speakers/{id}/withdrawal", tag = "speakers",
@@ -339,8 +357,7 @@ pub(crate) struct WithdrawalAnswer {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = WithdrawalAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        WithdrawProblems,
     ),
 )]
 pub(crate) async fn withdraw(

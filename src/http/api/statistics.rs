@@ -12,6 +12,7 @@ use super::auth::{Allowed, Read};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::problems::{API, DATABASE, problems};
 use crate::http::response;
 
 /// Longest window: ten years.
@@ -23,6 +24,7 @@ const HOURS_MAX: u32 = 87_600;
 #[into_params(parameter_in = Query)]
 pub(crate) struct StatisticsQuery {
     /// Count what began in the last hours, 1 to 87600. Everything when missing.
+    #[param(minimum = 1, maximum = 87_600)]
     hours: Option<u32>,
 }
 
@@ -42,28 +44,40 @@ pub(crate) struct StatisticsAnswer {
     /// Start of the window; null for everything. Cached voices and live calls are of now.
     since: Option<Timestamp>,
     /// Clone jobs that succeeded.
+    #[schema(minimum = 0)]
     total_clones: i64,
     /// Clone jobs that failed.
+    #[schema(minimum = 0)]
     failed_clones: i64,
     /// Calls that used a cached voice.
+    #[schema(minimum = 0)]
     cache_hits: i64,
     /// Clone jobs, that is calls without a cached voice.
+    #[schema(minimum = 0)]
     cache_misses: i64,
     /// Hits divided by hits and misses, 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
     hit_rate: f64,
     /// Mean response time of ElevenLabs for successful clones, in milliseconds.
+    #[schema(minimum = 0)]
     avg_creation_time_ms: f64,
     /// Cached voices that can be used.
+    #[schema(minimum = 0)]
     cached_voices: i64,
     /// All calls.
+    #[schema(minimum = 0)]
     total_calls: i64,
     /// Calls with an agent conversation.
+    #[schema(minimum = 0)]
     completed_calls: i64,
     /// Ended calls without one.
+    #[schema(minimum = 0)]
     failed_calls: i64,
     /// Live calls.
     live_calls: usize,
 }
+
+problems!(StatisticsProblems: API, DATABASE);
 
 /// Totals of everything, or of the last hours.
 #[utoipa::path(
@@ -72,8 +86,7 @@ pub(crate) struct StatisticsAnswer {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = StatisticsAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        StatisticsProblems,
     ),
 )]
 pub(crate) async fn statistics(

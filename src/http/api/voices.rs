@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Allowed, Read, Voice};
+use super::fields::Sha256Text;
 use super::json_body::OptionalJsonBody;
 use super::page::{Page, id_of_cursor, limit};
 use super::sight::{Sight, seen};
@@ -20,6 +21,7 @@ use crate::http::api::read::read;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail::changed;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::problems::{API, BODY, DATABASE, ONCE, SCOPE, problems};
 use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
@@ -40,8 +42,10 @@ pub(crate) struct VoiceItem {
     /// Speaker who gave the consent; null where none was needed.
     speaker: Option<Uuid>,
     /// Position of the consent in the log of consents.
+    #[schema(minimum = 1)]
     consent: Option<i64>,
     /// SHA-256 of its sample.
+    #[schema(value_type = Option<Sha256Text>)]
     sample_sha256: Option<String>,
     /// When it was cloned.
     created_at: Timestamp,
@@ -50,6 +54,7 @@ pub(crate) struct VoiceItem {
     /// When a call last started to use it.
     last_used_at: Option<Timestamp>,
     /// Calls that used it.
+    #[schema(minimum = 0)]
     calls: Option<i32>,
 }
 
@@ -76,10 +81,14 @@ impl VoiceItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct VoicesQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(ListProblems: API, DATABASE, &[Code::BadCursor]);
 
 /// Lists voices, newest first.
 #[utoipa::path(
@@ -88,8 +97,7 @@ pub(crate) struct VoicesQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<VoiceItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -148,6 +156,9 @@ impl From<Reconciled> for ReconcileAnswer {
     }
 }
 
+problems!(ReconcileProblems: API, SCOPE, ONCE, BODY,
+    &[Code::CannotKeep, Code::ProviderUnreachable, Code::TooManyAtOnce]);
+
 /// Reconciles the voices at ElevenLabs with the tables.
 #[utoipa::path(
     post, path = "/api/v1/voices/reconcile", tag = "voices",
@@ -155,8 +166,7 @@ impl From<Reconciled> for ReconcileAnswer {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = ReconcileAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ReconcileProblems,
     ),
 )]
 pub(crate) async fn reconcile(
@@ -186,6 +196,7 @@ pub(crate) async fn reconcile(
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AheadOrder {
     /// Highest number of clones: 1 to 100, 10 when missing.
+    #[schema(minimum = 1, maximum = 100, default = 10)]
     limit: Option<usize>,
 }
 
@@ -200,6 +211,8 @@ pub(crate) struct AheadAnswer {
     free: Option<usize>,
 }
 
+problems!(WarmProblems: API, SCOPE, ONCE, BODY, &[Code::CannotKeep]);
+
 /// Clones voices of frequent callers ahead of their calls, into free slots only.
 #[utoipa::path(
     post, path = "/api/v1/voices/warm", tag = "voices",
@@ -207,8 +220,7 @@ pub(crate) struct AheadAnswer {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = AheadAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        WarmProblems,
     ),
 )]
 pub(crate) async fn warm(

@@ -22,10 +22,12 @@ use crate::http::audit_trail::changed;
 use crate::http::error::{Code, Problem};
 use crate::http::inbound::threecx_wire::{Message, parse};
 use crate::http::inbound::{postcall, threecx};
+use crate::http::openapi::names::{
+    ReplayOutcome, ReplayedStatus, WEBHOOK_STATES, WebhookKind, WebhookOutcome, WebhookState,
+};
+use crate::http::openapi::problems::{API, DATABASE, ENGINE, ONCE, SCOPE, problems};
 use crate::http::{clock, response};
 
-/// Values of `state`.
-const STATES: [&str; 3] = ["done", "quarantined", "replayed"];
 /// Callers wait about this long. An older call is not started.
 const CALLER_WAITS: Duration = Duration::from_secs(60);
 
@@ -34,7 +36,8 @@ const CALLER_WAITS: Duration = Duration::from_secs(60);
 pub(crate) struct WebhookItem {
     /// precall's id.
     id: Uuid,
-    /// `3cx`, the `type` of a report, `flat`, `other`, or `unread`.
+    /// `3cx`, `initiation`, the `type` of a report, `flat`, `other`, or `unread`.
+    #[schema(value_type = WebhookKind)]
     kind: String,
     /// The PBX's id of the call, or ElevenLabs' id of the conversation; empty if there is none.
     provider_id: String,
@@ -42,13 +45,16 @@ pub(crate) struct WebhookItem {
     event_timestamp: Timestamp,
     /// Time of receipt.
     received_at: Timestamp,
-    /// `done`, `quarantined` (unreadable) or `replayed`.
+    /// `quarantined` is unreadable.
+    #[schema(value_type = WebhookState)]
     state: String,
     /// Outcome of the webhook or of its replay.
+    #[schema(value_type = WebhookOutcome)]
     outcome: String,
     /// Why it is unreadable.
     reason: Option<String>,
     /// Bytes of the stored body.
+    #[schema(minimum = 0)]
     bytes: i64,
 }
 
@@ -75,12 +81,17 @@ impl From<KeptWebhook> for WebhookItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct WebhooksQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
-    /// `done`, `quarantined` or `replayed`.
+    /// The state.
+    #[param(value_type = Option<WebhookState>)]
     state: Option<String>,
 }
+
+problems!(ListProblems: API, DATABASE, &[Code::BadCursor]);
 
 /// Lists webhooks of the inbox, newest first.
 #[utoipa::path(
@@ -89,8 +100,7 @@ pub(crate) struct WebhooksQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<WebhookItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -100,8 +110,11 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
     let state = query.state.as_deref().filter(|text| !text.is_empty());
-    if state.is_some_and(|state| !STATES.contains(&state)) {
-        return Err(Problem::new(Code::BadQuery, format!("state must be one of {}", STATES.join(", "))));
+    if state.is_some_and(|state| !WEBHOOK_STATES.contains(&state)) {
+        return Err(Problem::new(
+            Code::BadQuery,
+            format!("state must be one of {}", WEBHOOK_STATES.join(", ")),
+        ));
     }
     let pool = &app.pool;
     let rows = read(&app, async {
@@ -115,13 +128,18 @@ pub(crate) async fn list(
 /// A replayed webhook.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Replayed {
-    /// `replayed`.
+    /// It was replayed.
+    #[schema(value_type = ReplayedStatus)]
     status: &'static str,
     /// Id of the webhook.
     id: Uuid,
     /// Outcome of the replay.
+    #[schema(value_type = ReplayOutcome)]
     outcome: &'static str,
 }
+
+problems!(ReplayProblems: API, SCOPE, ONCE, DATABASE, ENGINE,
+    &[Code::WebhookNotFound, Code::NotQuarantined, Code::StillUnreadable, Code::CallerGone, Code::AtCapacity]);
 
 /// Replays a quarantined webhook.
 #[utoipa::path(
@@ -130,8 +148,7 @@ pub(crate) struct Replayed {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Replayed),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ReplayProblems,
     ),
 )]
 pub(crate) async fn replay(

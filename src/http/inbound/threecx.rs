@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use super::threecx_wire::Message;
 use crate::http::engine::Engine;
+use crate::http::openapi::names::ThreeCxStatus;
 
 /// Kind of a 3CX webhook in the inbox.
 pub(crate) const KIND: &str = "3cx";
@@ -17,7 +18,8 @@ pub(crate) const KIND_BY_TOKEN: &str = "3cx_by_token";
 #[derive(Serialize, ToSchema)]
 #[schema(as = ThreeCxAnswer)]
 pub(crate) struct Answer {
-    /// `accepted`, `duplicate`, `ended`, `ignored` or `rejected`.
+    /// What became of it.
+    #[schema(value_type = ThreeCxStatus)]
     pub(crate) status: &'static str,
     /// precall's id of the call.
     pub(crate) call_id: Option<String>,

@@ -11,13 +11,14 @@ use precall_base::invisible::{is_utf16, trimmed, without_mark};
 use precall_call::At;
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AllOfBuilder, AnyOfBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{PartialSchema, ToSchema};
 
+use super::threecx_schema::{
+    TEXT_MAX, ThreeCxDirection, ThreeCxEvent, ThreeCxSeconds, ThreeCxText, ThreeCxTime, ThreeCxUrl, URL_MAX,
+};
 use crate::http::error::{Code, Problem};
-
-/// Longest id, number or state, in bytes.
-const TEXT_MAX: usize = 255;
-/// Longest URL, in bytes.
-const URL_MAX: usize = 8_192;
 
 /// A parsed 3CX webhook.
 #[derive(Debug)]
@@ -45,18 +46,74 @@ impl Message {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(default)]
-#[derive(Default)]
+/// An event of the PBX. Numbers may be digits or text. Unknown fields are ignored, and a value of another type counts
+/// as missing.
+#[derive(Deserialize, ToSchema)]
 struct Wire {
+    /// The event. Case, spaces and signs do not matter.
+    #[serde(default)]
+    #[schema(value_type = ThreeCxEvent, required)]
     event_type: Text,
+    /// The PBX's id of the call. It or `caller_id` must be there.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxText>)]
     call_id: Text,
+    /// The caller: `+...`, `00...`, national in `DEFAULT_REGION`, a SIP address, an extension, or a word such as
+    /// `anonymous`. It or `call_id` must be there.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxText>)]
     caller_id: Text,
+    /// The called number; it chooses the line.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxText>)]
     called_number: Text,
+    /// Outbound calls are ignored.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxDirection>)]
     direction: Text,
+    /// With `CallStateChanged`: the PBX's word. It is recorded.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxText>)]
     state: Text,
+    /// With `CallEnded`: whole seconds.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxSeconds>)]
     duration: Text,
+    /// Kept with the call, never fetched.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxUrl>)]
     recording_url: Text,
+    /// When it happened.
+    #[serde(default)]
+    #[schema(value_type = Option<ThreeCxTime>)]
+    timestamp: Text,
+}
+
+/// The whole body: its fields, and one of two ids.
+pub(crate) enum ThreeCxWebhook {}
+
+impl PartialSchema for ThreeCxWebhook {
+    fn schema() -> RefOr<Schema> {
+        let names_a_call = AnyOfBuilder::new().item(has("call_id")).item(has("caller_id"));
+        AllOfBuilder::new().item(Wire::schema()).item(Schema::AnyOf(names_a_call.build())).into()
+    }
+}
+
+/// The field is there and not empty.
+fn has(field: &str) -> ObjectBuilder {
+    let kinds = [Type::String, Type::Number].into_iter().collect::<SchemaType>();
+    let value = ObjectBuilder::new().schema_type(kinds).pattern(Some(r"\S"));
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).property(field, value).required(field)
+}
+
+impl ToSchema for ThreeCxWebhook {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("ThreeCxWebhook")
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        Wire::schemas(schemas);
+    }
 }
 
 /// Parses a body. A byte order mark before it is ignored.
@@ -101,12 +158,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
 
 /// The PBX's time of the event: RFC 3339, or seconds since 1970.
 pub(crate) fn happened_at(body: &[u8]) -> Option<At> {
-    #[derive(Deserialize)]
-    struct Stamp {
-        #[serde(default)]
-        timestamp: Text,
-    }
-    let text = read::<Stamp>(body).ok()?.timestamp.0?;
+    let text = read::<Wire>(body).ok()?.timestamp.0?;
     let micros = match text.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1_000_000)?,
         Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
@@ -199,8 +251,8 @@ impl Text {
 
     fn limited(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
         match self.0 {
-            Some(text) if text.len() > longest => {
-                Err(Problem::new(Code::BadField, format!("{field} is longer than {longest} bytes")))
+            Some(text) if text.chars().count() > longest => {
+                Err(Problem::new(Code::BadField, format!("{field} is longer than {longest} characters")))
             }
             text => Ok(text),
         }

@@ -3,11 +3,12 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
-/// Content security policy: only precall's own files and API, and no frames.
+/// Content security policy of the pages: only precall's own files and API, and no frames.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
                       base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-fn file(media_type: &'static str, content: &'static str) -> HttpResponse {
+/// The beginning of an answer with a file of a page.
+pub(super) fn answer(media_type: &'static str) -> HttpResponseBuilder {
     let mut response: HttpResponseBuilder = HttpResponse::Ok();
     response
         .content_type(media_type)
@@ -15,20 +16,20 @@ fn file(media_type: &'static str, content: &'static str) -> HttpResponse {
         .insert_header((header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")))
         .insert_header(("permissions-policy", "camera=(), microphone=(), geolocation=()"))
         .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("no-cache")));
-    response.body(content)
+    response
 }
 
 /// The HTML page.
 pub(crate) async fn page() -> HttpResponse {
-    file("text/html; charset=utf-8", include_str!("../../board/index.html"))
+    answer("text/html; charset=utf-8").body(include_str!("../../board/index.html"))
 }
 
 /// The script.
 pub(crate) async fn script() -> HttpResponse {
-    file("text/javascript; charset=utf-8", include_str!("../../board/board.js"))
+    answer("text/javascript; charset=utf-8").body(include_str!("../../board/board.js"))
 }
 
 /// The style sheet.
 pub(crate) async fn style() -> HttpResponse {
-    file("text/css; charset=utf-8", include_str!("../../board/board.css"))
+    answer("text/css; charset=utf-8").body(include_str!("../../board/board.css"))
 }

@@ -9,7 +9,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::http::app_state::AppState;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::ProbeStatus;
+use crate::http::openapi::problems::problems;
 use crate::http::response;
 use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
 
@@ -17,7 +19,8 @@ use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
 #[derive(Serialize, ToSchema)]
 #[schema(as = Verdict)] // Its name in the OpenAPI document, which others generate code from.
 pub(crate) struct ProbeAnswer {
-    /// `ok` or `error`.
+    /// Whether it passes.
+    #[schema(value_type = ProbeStatus)]
     status: &'static str,
     /// The reason of an `error`.
     #[schema(value_type = Option<String>)]
@@ -31,10 +34,13 @@ fn probe_answer(reason: Option<Cow<'static, str>>) -> Result<HttpResponse, Probl
     response::json_with(StatusCode::SERVICE_UNAVAILABLE, &ProbeAnswer { status: "error", reason })
 }
 
+problems!(Problems: &[Code::Internal]);
+
 /// Health of precall.
 #[utoipa::path(get, path = "/health", tag = "health", responses(
     (status = 200, body = HealthAnswer, description = "ok or degraded"),
     (status = 503, body = HealthAnswer, description = "error"),
+    Problems,
 ))]
 pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let health = HealthAnswer::of(&app.engine.health());
@@ -44,7 +50,7 @@ pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Pro
 
 /// Whether precall makes progress.
 #[utoipa::path(get, path = "/health/live", tag = "health", responses(
-    (status = 200, body = ProbeAnswer), (status = 503, body = ProbeAnswer),
+    (status = 200, body = ProbeAnswer), (status = 503, body = ProbeAnswer), Problems,
 ))]
 pub(crate) async fn live(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     let stuck = !is_alive(&app.engine.health());
@@ -53,7 +59,7 @@ pub(crate) async fn live(app: web::Data<AppState>) -> Result<HttpResponse, Probl
 
 /// Whether new calls are accepted.
 #[utoipa::path(get, path = "/health/ready", tag = "health", responses(
-    (status = 200, body = ProbeAnswer), (status = 503, body = ProbeAnswer),
+    (status = 200, body = ProbeAnswer), (status = 503, body = ProbeAnswer), Problems,
 ))]
 pub(crate) async fn ready(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
     probe_answer(not_ready(&app.engine.health()))

@@ -1,6 +1,7 @@
 //! Use of limited resources, in the units that administrators buy. Part of `/health` and of the live board.
 
 use crate::http::clock;
+use crate::http::openapi::names::BudgetName;
 use jiff::Timestamp;
 use precall_actors::api::{BudgetUse, Health, Measure};
 use precall_call::At;
@@ -51,6 +52,7 @@ pub(crate) struct MeasureAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct BudgetAnswer {
     /// Its name.
+    #[schema(value_type = BudgetName)]
     budget: &'static str,
     /// Percent, rounded down; 100 or more when it is used up.
     percent: u64,

@@ -11,6 +11,9 @@ use utoipa::ToSchema;
 
 use super::capacity::CapacityAnswer;
 use crate::http::clock;
+use crate::http::openapi::names::{
+    DatabaseHealth, HealthStatus, PbxHealth, ProblemArea, ProviderHealth, SpoolHealthName,
+};
 
 /// An arbiter without progress for longer than this counts as stuck.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
@@ -19,14 +22,19 @@ const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HealthAnswer {
     /// `ok`, `degraded` (calls are accepted, something is wrong) or `error` (calls cannot be accepted).
+    #[schema(value_type = HealthStatus)]
     pub(crate) status: &'static str,
-    /// `ok`, `error` or `connecting`.
+    /// The database.
+    #[schema(value_type = DatabaseHealth)]
     database: &'static str,
-    /// `ok`, `error`, or `unknown` before the first request.
+    /// ElevenLabs.
+    #[schema(value_type = ProviderHealth)]
     elevenlabs: &'static str,
-    /// `ok`, `error`, `connecting`, or `not_configured`: no route needs its call control.
+    /// The call control of 3CX.
+    #[schema(value_type = PbxHealth)]
     threecx: &'static str,
-    /// Spool for events during a database outage: `ok`, `waiting` (it holds events), `full`, `error` or `none`.
+    /// Spool for events during a database outage; `waiting`: it holds events.
+    #[schema(value_type = SpoolHealthName)]
     spool: &'static str,
     /// Bytes in the spool.
     spooled_bytes: u64,
@@ -56,12 +64,13 @@ pub(crate) struct HealthAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthProblem)]
 pub(crate) struct ProblemAnswer {
-    /// `bypass`, `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `host`, `elevenlabs` or
-    /// `threecx`.
+    /// What it is about.
+    #[schema(value_type = ProblemArea)]
     area: &'static str,
     /// Since when.
     since: Option<Timestamp>,
     /// What happened, in the words of the service that refused. At most 300 characters, numbers are masked.
+    #[schema(max_length = 300)]
     words: String,
     /// What to do.
     remedy: &'static str,

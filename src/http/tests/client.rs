@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use precall_test_support::ApiDocument;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -113,7 +114,16 @@ pub async fn send(
     all.push(("content-length", &length));
     stream.write_all(head(method, path, &all).as_bytes()).await.unwrap();
     drop(stream.write_all(body).await);
-    read_answer(&mut stream).await
+    documented(method, path, read_answer(&mut stream).await)
+}
+
+/// Checks that an answer is as the OpenAPI document says.
+fn documented(method: &str, path: &str, answer: Answer) -> Answer {
+    let media_type = answer.headers.get("content-type").map(String::as_str);
+    let body = answer.body.as_bytes();
+    let objection = ApiDocument::shared().objection((method, path), answer.status, media_type, body);
+    assert_eq!(objection, None, "an answer is not as documented");
+    answer
 }
 
 /// Sends a request in chunks, without a length.
@@ -134,7 +144,7 @@ pub async fn send_chunked(
         }
     }
     drop(stream.write_all(b"0\r\n\r\n").await);
-    read_answer(&mut stream).await
+    documented("POST", path, read_answer(&mut stream).await)
 }
 
 /// Sends a GET.

@@ -30,13 +30,48 @@ async fn the_board_loads_only_its_own_files() {
 }
 
 #[test]
-fn the_board_script_never_writes_markup() {
-    let script = include_str!("../../board/board.js");
-    for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
-        assert!(!script.contains(word), "{word}");
+fn the_scripts_of_the_pages_never_write_markup() {
+    for script in [include_str!("../../board/board.js"), include_str!("../../api_docs/page.js")] {
+        for word in
+            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"]
+        {
+            assert!(!script.contains(word), "{word}");
+        }
     }
-    let page = include_str!("../../board/index.html");
-    assert!(!page.contains("onclick") && !page.contains("style="), "the policy forbids both");
+    for page in [include_str!("../../board/index.html"), include_str!("../../api_docs/index.html")] {
+        assert!(!page.contains("onclick") && !page.contains("style="), "the policy forbids both");
+    }
+}
+
+#[actix_web::test]
+async fn the_page_of_the_api_needs_no_key_and_loads_only_its_own_files() {
+    let server = run();
+    let page = get(server.address, "/api/docs", &[]).await;
+    assert_eq!((page.status, page.headers["content-type"].as_str()), (200, "text/html; charset=utf-8"));
+    let files: Vec<&str> = page.body.split('"').filter(|text| text.starts_with("/api/docs/")).collect();
+    assert_eq!(files.len(), 4, "{files:?}");
+    for path in files.iter().copied().chain(["/api/docs"]) {
+        let answer = get(server.address, path, &[]).await;
+        assert_eq!(answer.status, 200, "{path}");
+        let policy = &answer.headers["content-security-policy"];
+        assert!(policy.starts_with("default-src 'none'; script-src 'self'; "), "{policy}");
+        assert!(!policy.contains("http") && !policy.contains('*') && !policy.contains("unsafe"), "{policy}");
+        for (header, value) in [
+            ("x-frame-options", "DENY"),
+            ("x-content-type-options", "nosniff"),
+            ("cache-control", "no-cache"),
+        ] {
+            assert_eq!(answer.headers[header], value, "{path}");
+        }
+        if path.contains("swagger-ui") {
+            assert_eq!(answer.headers["content-encoding"], "gzip", "{path}");
+            assert!(answer.body.len() > 10_000, "{path} is not Swagger UI");
+        } else {
+            assert!(!answer.body.contains("http://") && !answer.body.contains("https://"), "{path}");
+        }
+    }
+    let document = get(server.address, "/api/v1/openapi.json", &[]).await;
+    assert_eq!(document.status, 401, "what the page shows needs a key");
 }
 
 #[actix_web::test]
@@ -77,8 +112,20 @@ fn every_documented_api_path_needs_a_key() {
     let json = serde_json::to_value(Document::openapi()).unwrap();
     for (path, item) in json["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let is_closed = operation["security"].as_array().is_some_and(|ways| ways.len() == 2);
-            assert_eq!(is_closed, path.starts_with("/api/"), "{method} {path}");
+            let ways: Vec<&str> = operation["security"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .flat_map(|way| way.as_object().unwrap().keys().map(String::as_str))
+                .collect();
+            let expected: &[&str] = match path.as_str() {
+                "/webhook/3cx" => &["threecx_signature"],
+                "/webhook/elevenlabs/postcall" => &["elevenlabs_signature"],
+                "/webhook/elevenlabs/initiation" => &["initiation_secret"],
+                path if path.starts_with("/api/") => &["bearer", "api_key"],
+                _ => &[],
+            };
+            assert_eq!(ways, expected, "{method} {path}");
         }
     }
     for schema in
@@ -130,8 +177,9 @@ fn every_path_of_the_server_is_documented_and_has_an_id_of_its_own() {
         }
     }
     let mut served = served();
-    // The board is for people.
+    // The board and the page of the API are for people.
     served.retain(|path| !["get /", "get /board.js", "get /board.css"].contains(&path.as_str()));
+    served.retain(|path| !path.starts_with("get /api/docs"));
     assert!(
         served.len() > 30 && served.contains("put /api/v1/bypass") && served.contains("get /metrics"),
         "{served:?}"

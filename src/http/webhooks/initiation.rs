@@ -10,10 +10,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{InitiationAnswer, InitiationAsked};
 use precall_base::invisible::without_mark;
 use precall_call::{Purpose, VoiceId};
-use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
-use precall_providers::trace_context::TRACEPARENT;
-use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::inbox::{self, About};
@@ -21,6 +18,8 @@ use crate::config::Secret;
 use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::{ConversationPurpose, InitiationKind};
+use crate::http::openapi::problems::{WEBHOOK, problems};
 use crate::http::secret_uses::{Webhook, Which};
 use crate::http::webhooks::body::{Body, BodyReader, Limits};
 use crate::http::webhooks::signed_body::{read, trusted_address};
@@ -32,9 +31,6 @@ const BODY_MAX: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(5);
 /// A longer id is not kept, so a repeated request is not recognised.
 const CALL_SID_MAX: usize = 256;
-
-/// Variable with what was said before, for an agent that goes on with a conversation. Its prompt may name it.
-const VARIABLE_EARLIER: &str = "earlier_conversation";
 
 /// A request with the right secret: what it asks, and its body.
 pub(crate) struct InitiationRequest(InitiationAsked, Bytes);
@@ -84,12 +80,16 @@ impl FromRequest for InitiationRequest {
     }
 }
 
-/// Parses a body.
+/// Parses a body. A list would be read as the fields in their order.
 ///
 /// # Errors
 /// `bad_json`.
 pub(crate) fn parse(body: &[u8]) -> Result<InitiationAsked, Problem> {
-    let wire: Wire = serde_json::from_slice(without_mark(body)).map_err(|_| Problem::of(Code::BadJson))?;
+    let json = without_mark(body);
+    if json.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::new(Code::BadJson, "the body is not a JSON object"));
+    }
+    let wire: Wire = serde_json::from_slice(json).map_err(|_| Problem::of(Code::BadJson))?;
     Ok(InitiationAsked {
         agent_id: wire.agent_id.unwrap_or_default(),
         called: wire.called_number.unwrap_or_default(),
@@ -120,15 +120,16 @@ fn check_request(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
     Ok(())
 }
 
+problems!(Problems: WEBHOOK, &[Code::SecretWrong, Code::NotFound]);
+
 /// Answers with the voice of the conversation.
 #[utoipa::path(
     post, path = "/webhook/elevenlabs/initiation", tag = "webhooks",
-    params(("X-Initiation-Secret" = String, Header, description = "INITIATION_SECRET")),
-    request_body = Wire,
+    request_body(content = Wire, content_type = "application/json", description = "Any content type is taken"),
+    security(("initiation_secret" = [])),
     responses(
-        (status = 200, body = Object, description = "`conversation_initiation_client_data` of ElevenLabs"),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        (status = 200, body = InitiationData, description = "`conversation_initiation_client_data` of ElevenLabs"),
+        Problems,
     ),
 )]
 pub(crate) async fn webhook(
@@ -154,32 +155,104 @@ pub(crate) async fn webhook(
 }
 
 /// `conversation_initiation_client_data` (provider facts, section 3). Unset fields are left out, not null.
-fn initiation_data(answer: &InitiationAnswer, voice: Option<&VoiceId>) -> Value {
-    let mut data = Map::new();
-    let mut variables = Map::new();
-    if let Some(call) = answer.call {
-        // Both come back with the report, and link the conversation to its call.
-        variables.insert(VARIABLE_CALL.to_owned(), json!(call.to_string()));
-        variables.insert(VARIABLE_PURPOSE.to_owned(), json!(Purpose::Agent.name()));
-        data.insert("user_id".to_owned(), json!(call.to_string()));
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InitiationData<'a> {
+    #[serde(rename = "type")]
+    #[schema(rename = "type", value_type = InitiationKind)]
+    kind: &'static str,
+    /// precall's id of the call; it comes back with the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    user_id: Option<String>,
+    dynamic_variables: InitiationVariables<'a>,
+    /// Left out if nothing is overridden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    conversation_config_override: Option<InitiationOverrides<'a>>,
+}
+
+/// Variables of the conversation. The first two come back with the report, and link the conversation to its call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InitiationVariables<'a> {
+    /// precall's id of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<uuid::Uuid>)]
+    call_id: Option<String>,
+    /// What the conversation is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<ConversationPurpose>)]
+    precall_purpose: Option<&'static str>,
+    /// The trace of the conversation (W3C Trace Context), if the call is traced.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    /// What was said before, for an agent that goes on with a conversation. Its prompt may name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    earlier_conversation: Option<&'a str>,
+}
+
+/// What differs from the agent's own settings.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InitiationOverrides<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tts: Option<InitiationSpeech<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    agent: Option<InitiationAgent>,
+}
+
+/// The voice.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InitiationSpeech<'a> {
+    /// Id at ElevenLabs.
+    voice_id: &'a str,
+}
+
+/// The first words.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct InitiationAgent {
+    /// Empty: the caller was greeted before.
+    #[schema(max_length = 0)]
+    first_message: &'static str,
+}
+
+fn initiation_data<'a>(answer: &'a InitiationAnswer, voice: Option<&'a VoiceId>) -> InitiationData<'a> {
+    let call = answer.call.map(|call| call.to_string());
+    let overrides = InitiationOverrides {
+        tts: voice.map(|voice| InitiationSpeech { voice_id: voice.as_str() }),
+        agent: answer.without_greeting.then_some(InitiationAgent { first_message: "" }),
+    };
+    let overrides_anything = overrides.tts.is_some() || overrides.agent.is_some();
+    InitiationData {
+        kind: "conversation_initiation_client_data",
+        user_id: call.clone(),
+        dynamic_variables: InitiationVariables {
+            precall_purpose: call.as_ref().map(|_| Purpose::Agent.name()),
+            call_id: call,
+            traceparent: answer.trace.map(|trace| trace.to_string()),
+            earlier_conversation: answer.earlier.as_deref(),
+        },
+        conversation_config_override: overrides_anything.then_some(overrides),
     }
-    if let Some(trace) = answer.trace {
-        variables.insert(TRACEPARENT.to_owned(), json!(trace.to_string()));
+}
+
+#[cfg(test)]
+mod tests {
+    use precall_call::CallId;
+    use precall_providers::elevenlabs::{VARIABLE_CALL, VARIABLE_PURPOSE};
+    use precall_providers::trace_context::{TRACEPARENT, TraceParent, TracedPart};
+
+    use super::*;
+
+    #[test]
+    fn the_variables_have_the_names_that_reports_are_searched_for() {
+        let trace = TraceParent::sampled(CallId(7), TracedPart::Conversation(1));
+        let answer =
+            InitiationAnswer { call: Some(CallId(7)), trace: Some(trace), ..InitiationAnswer::UNKNOWN };
+        let data = serde_json::to_value(initiation_data(&answer, None)).unwrap_or_default();
+        let variables = data.get("dynamic_variables").cloned().unwrap_or_default();
+        let call = CallId(7).to_string();
+        let trace = trace.to_string();
+        assert_eq!(
+            variables,
+            serde_json::json!({ VARIABLE_CALL: call, VARIABLE_PURPOSE: "agent", TRACEPARENT: trace })
+        );
     }
-    if let Some(earlier) = &answer.earlier {
-        variables.insert(VARIABLE_EARLIER.to_owned(), json!(earlier));
-    }
-    data.insert("type".to_owned(), json!("conversation_initiation_client_data"));
-    data.insert("dynamic_variables".to_owned(), Value::Object(variables));
-    let mut overrides = Map::new();
-    if let Some(voice) = voice {
-        overrides.insert("tts".to_owned(), json!({ "voice_id": voice.as_str() }));
-    }
-    if answer.without_greeting {
-        overrides.insert("agent".to_owned(), json!({ "first_message": "" }));
-    }
-    if !overrides.is_empty() {
-        data.insert("conversation_config_override".to_owned(), Value::Object(overrides));
-    }
-    Value::Object(data)
 }

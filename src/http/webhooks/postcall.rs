@@ -6,11 +6,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inbox::{self, About};
+use super::postcall_schema::PostCallWebhook;
 use super::recordings::Incoming;
 use super::state::WebhookState;
 use crate::http::app_state::{AppState, in_time};
 use crate::http::error::Problem;
 use crate::http::inbound::postcall::{IGNORED, NOT_OURS, ProviderWebhook, RECORDING, apply, parse};
+use crate::http::openapi::names::Processed;
+use crate::http::openapi::problems::{SIGNED, WEBHOOK, problems};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
 use crate::http::webhooks::signed_body::{ElevenLabs, SignedBody};
@@ -19,23 +22,24 @@ use crate::http::webhooks::signed_body::{ElevenLabs, SignedBody};
 #[derive(Serialize, ToSchema)]
 #[schema(as = PostCallAnswer)]
 pub(crate) struct Answer {
-    /// `processed`.
+    /// The report was taken.
+    #[schema(value_type = Processed)]
     status: &'static str,
     /// The id of the conversation.
     call_id: Option<String>,
 }
 
+problems!(Problems: WEBHOOK, SIGNED);
+
 /// Receives a report of ElevenLabs.
 #[utoipa::path(
     post, path = "/webhook/elevenlabs/postcall", tag = "webhooks",
-    request_body(content = String, content_type = "application/json",
-        description = "`post_call_transcription`, `post_call_audio`, `call_initiation_failure`, or the flat form, \
-            signed in `ElevenLabs-Signature`"),
+    request_body(content = PostCallWebhook, content_type = "application/json",
+        description = "Any content type is taken. Signed in `ElevenLabs-Signature`"),
+    security(("elevenlabs_signature" = [])),
     responses(
         (status = 200, body = Answer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json",
-            description = "Nothing was done; try again after `Retry-After` seconds"),
+        Problems,
     ),
 )]
 pub(crate) async fn webhook(

@@ -10,22 +10,23 @@ use super::state::WebhookState;
 use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
 use crate::http::inbound::threecx::{Answer, KIND, KIND_BY_TOKEN, apply};
-use crate::http::inbound::threecx_wire::{Message, happened_at, parse};
+use crate::http::inbound::threecx_wire::{Message, ThreeCxWebhook, happened_at, parse};
+use crate::http::openapi::problems::{SIGNED, WEBHOOK, problems};
 use crate::http::response;
 use crate::http::webhooks::body::Body;
 use crate::http::webhooks::threecx_proof::{Proven, ThreeCxBody};
 
+problems!(Problems: WEBHOOK, SIGNED, &[Code::NoCall, Code::UnknownEventType, Code::AtCapacity]);
+
 /// Receives a webhook of 3CX.
 #[utoipa::path(
     post, path = "/webhook/3cx", tag = "webhooks",
-    request_body(content = String, content_type = "application/json",
-        description = "`{event_type, call_id, caller_id, called_number, timestamp, direction, duration, \
-            recording_url, state}`, signed in `X-3CX-Signature`"),
+    request_body(content = ThreeCxWebhook, content_type = "application/json",
+        description = "Any content type is taken. Signed in `X-3CX-Signature`"),
+    security(("threecx_signature" = [])),
     responses(
         (status = 200, body = Answer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json",
-            description = "Nothing was done; try again after `Retry-After` seconds"),
+        Problems,
     ),
 )]
 pub(crate) async fn webhook(
