@@ -21,6 +21,7 @@ use precall_store::spool::handle::SpoolHandle;
 use precall_store::spool::room;
 use slog::{Logger, info, warn};
 
+use crate::alerts;
 use crate::config::{Config, DatabaseSource, Environment, Storage};
 use crate::embedded_database::EmbeddedDatabase;
 use crate::http;
@@ -73,6 +74,7 @@ impl Application {
             servers.push(server.handle());
             actix::spawn(server);
         }
+        watch_alerts(config, &engine.handle(), &log)?;
         info!(log, "listening"; "address" => %address);
         let drain = config.server.drain_timeout;
         Ok(Self { address, engine, servers, embedded, drain, log })
@@ -125,6 +127,17 @@ impl Application {
         }
         info!(self.log, "stopped");
     }
+}
+
+/// Looks at the rules of alerts every minute, for as long as the program runs.
+fn watch_alerts(config: &Config, engine: &EngineHandle, log: &Logger) -> Result<(), AppError> {
+    if !config.alerts.are_on() {
+        return Ok(());
+    }
+    let (shared, pool) = ((engine.metrics(), engine.alerts()), engine.pool());
+    let watch = alerts::Watch::new(&config.alerts, &config.installation, pool, shared, log.clone());
+    actix::spawn(alerts::run(watch.map_err(AppError::Alerts)?, engine.clone()));
+    Ok(())
 }
 
 /// A live call takes several descriptors, and the usual soft limit is for small programs.

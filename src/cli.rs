@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 success, 1 failed or found something wrong, 2 wrong configuration or usage.
 
 mod act;
+mod alerts;
 mod bundle;
 mod bypass;
 pub(crate) mod caller_rows;
@@ -152,6 +153,11 @@ enum Command {
         #[command(subcommand)]
         command: keys::Command,
     },
+    /// Try the alerts by mail and webhook.
+    Alerts {
+        #[command(subcommand)]
+        command: alerts::Command,
+    },
     /// Sign a webhook body from standard input, and print the signature header.
     Sign(sign::Arguments),
     /// Install PostgreSQL for the embedded database, if it is missing.
@@ -196,6 +202,7 @@ pub fn run() -> ExitCode {
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Lines { command } => in_system(lines::run(command)),
         Command::Keys { command } => in_system(keys::run(command)),
+        Command::Alerts { command } => in_system(alerts::run(command)),
         Command::Sign(arguments) => sign::run(&arguments),
         #[cfg(feature = "simulators")]
         Command::InstallPostgres => install_postgres::run(),

@@ -5,11 +5,13 @@
 //! environment. Everything else works on a map, so that tests and the demo can give their own.
 
 mod agent;
+mod alerts;
 mod api_keys;
 mod base_url;
 mod budget;
 mod call;
 mod callback;
+mod certificate_file;
 mod clone;
 mod database;
 mod dtmf_key;
@@ -24,6 +26,7 @@ mod music;
 mod notice;
 mod notice_rule;
 mod problem;
+mod quiet_hours;
 mod redact;
 mod reference;
 mod retention;
@@ -55,6 +58,7 @@ use problem::Problems;
 use values::Values;
 
 pub use agent::Agent;
+pub use alerts::{AlertMail, AlertReceiver, Alerts, MailServer};
 pub use api_keys::{ApiKeys, Principal, new_key};
 pub(crate) use api_keys::{digest as key_digest, is_name as is_key_name};
 pub use base_url::BaseUrl;
@@ -71,6 +75,7 @@ pub use kind::Kind;
 pub use log::{Log, LogFile};
 pub use notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 pub use problem::{ConfigError, Problem};
+pub use quiet_hours::QuietHours;
 pub(crate) use redact::masked;
 pub use reference::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, configuration_md, env_example};
 pub use retention::Retention;
@@ -123,6 +128,8 @@ pub struct Config {
     pub traces: Option<TraceExport>,
     /// What is kept, and for how long.
     pub retention: Retention,
+    /// Who is told when something is wrong.
+    pub alerts: Alerts,
     /// Whether the start sends the callers of the last start away, instead of going on with their calls. The command
     /// line sets it.
     pub abandon_live_calls: bool,
@@ -165,6 +172,7 @@ impl Config {
         let log = Log::read(&values, problems);
         let traces = TraceExport::read(&values, problems);
         let retention = Retention::read(&values, problems);
+        let alerts = Alerts::read(&values, problems);
         let unknown = unknown_variables::warnings(set.keys().map(String::as_str));
         found.into_error(unknown.clone())?;
         // Without problems every section has a value. A section without a value and without a problem is a bug.
@@ -188,6 +196,7 @@ impl Config {
                 log: log?,
                 traces: traces?,
                 retention: retention?,
+                alerts: alerts?,
                 abandon_live_calls: false,
                 notices: Vec::new(),
                 warnings: Vec::new(),
@@ -247,6 +256,18 @@ impl Config {
     /// One error that lists the wrong variables of that section.
     pub fn threecx_from_map(set: &BTreeMap<String, String>) -> Result<ThreeCx, ConfigError> {
         one_section(set, Section::Threecx, ThreeCx::read)
+    }
+
+    /// Where alerts go, and the name of the installation, for a test message.
+    ///
+    /// # Errors
+    /// One error that lists the wrong variables of that section.
+    pub fn alerts_from_map(set: &BTreeMap<String, String>) -> Result<(Alerts, String), ConfigError> {
+        one_section(set, Section::Alerts, |values, problems| {
+            let mut elsewhere = Problems::default();
+            let installation = General::read(values, &mut elsewhere).map(|general| general.installation);
+            Some((Alerts::read(values, problems)?, installation.unwrap_or_default()))
+        })
     }
 
     /// Logging alone, for commands that log without serving.

@@ -46,6 +46,7 @@ use app_state::AppState;
 pub(crate) use engine::Engine;
 use fair_share::Connections;
 pub(crate) use settings::{MetricsPlace, Settings};
+pub(crate) use status::health::not_ready;
 use webhooks::state::WebhookState;
 
 /// Open connections of one worker. More connections wait in the kernel's queue.

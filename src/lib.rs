@@ -1,5 +1,6 @@
 //! The edge: configuration, HTTP, command line. The rules of a call are in the engine (`precall-actors`).
 
+pub mod alerts;
 pub mod app;
 pub mod cli;
 

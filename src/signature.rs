@@ -21,6 +21,8 @@ pub enum Kind {
     ThreeCx,
     /// ElevenLabs: `ElevenLabs-Signature`, 30 min past (retries come late), 60 s future.
     ElevenLabs,
+    /// precall itself, when it posts alerts: `X-Precall-Signature`, 300 s past, 60 s future.
+    Alert,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
         match self {
             Self::ThreeCx => "X-3CX-Signature",
             Self::ElevenLabs => "ElevenLabs-Signature",
+            Self::Alert => "X-Precall-Signature",
         }
     }
 
@@ -37,7 +40,7 @@ impl Kind {
     #[must_use]
     pub fn past_seconds(self) -> i64 {
         match self {
-            Self::ThreeCx => 300,
+            Self::ThreeCx | Self::Alert => 300,
             Self::ElevenLabs => 30 * 60,
         }
     }
@@ -51,7 +54,7 @@ impl Kind {
     fn is_tag(self, key: &str) -> bool {
         match self {
             Self::ThreeCx => matches!(key, "v0" | "v1"),
-            Self::ElevenLabs => key == "v0",
+            Self::ElevenLabs | Self::Alert => key == "v0",
         }
     }
 }

@@ -13,6 +13,7 @@ pub use crate::durability::spool_state::SpoolHealth;
 pub use crate::erasure::erase_caller::{ErasureReport, NotErased};
 pub use crate::limits::budgets::BudgetUse;
 pub use crate::limits::provider_capacity::Measure;
+pub use crate::observe::alert_delivery::AlertDelivery;
 pub use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 pub use crate::observe::outcomes::{Area, HealthProblem};
 pub use crate::observe::shared_outcomes::SharedOutcomes;

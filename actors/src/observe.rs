@@ -1,5 +1,6 @@
 //! Metrics, traces, and the health of the engine and its peers.
 
+pub mod alert_delivery;
 mod call_outcomes;
 pub mod health;
 mod host_state;

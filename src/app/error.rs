@@ -63,6 +63,9 @@ pub enum AppError {
     /// The spool cannot be made, so a database outage would lose events. Says what to change.
     #[error("SPOOL_DIR: {0}")]
     Spool(String),
+    /// The channels of alerts cannot be used.
+    #[error("alerts cannot be sent: {0}")]
+    Alerts(String),
     /// The engine does not start.
     #[error(transparent)]
     Engine(#[from] EngineError),

@@ -4,6 +4,7 @@
 
 mod account;
 mod agent;
+mod alerts;
 mod callers;
 mod capacity;
 mod clock;
@@ -65,6 +66,7 @@ const PROBES: &[Probe] = &[
     Probe { subject: "destinations", look: |world| async { threecx::destinations(world) }.boxed_local() },
     Probe { subject: "countries", look: |world| async { countries::look(world) }.boxed_local() },
     Probe { subject: "traces", look: |world| traces::look(world).boxed_local() },
+    Probe { subject: "alerts", look: |world| alerts::look(world).boxed_local() },
     Probe { subject: "clock", look: |world| async { clock::look(world) }.boxed_local() },
 ];
 

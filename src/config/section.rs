@@ -35,6 +35,8 @@ pub enum Section {
     Traces,
     /// What is kept, and for how long.
     Retention,
+    /// Who is told when something is wrong.
+    Alerts,
 }
 
 impl Section {
@@ -56,6 +58,7 @@ impl Section {
         Self::Log,
         Self::Traces,
         Self::Retention,
+        Self::Alerts,
     ];
 
     /// Its heading in the documents.
@@ -78,6 +81,7 @@ impl Section {
             Self::Log => "log",
             Self::Traces => "traces",
             Self::Retention => "retention",
+            Self::Alerts => "alerts",
         }
     }
 
@@ -102,6 +106,7 @@ impl Section {
             Self::Traces => {
                 "Traces of calls, sent to an OpenTelemetry collector. Off while no address is set."
             }
+            Self::Alerts => "Who is told by mail or webhook when something is wrong, without Prometheus.",
             Self::Retention => "What precall keeps on disk and in the database, and for how long.",
         }
     }

@@ -3,8 +3,8 @@
 use super::section::Section;
 use super::variables::Variable;
 use super::{
-    agent, api_keys, budget, call, callback, clone, database, elevenlabs, general, greeting, log, retention,
-    server, threecx, traces, webhook,
+    agent, alerts, api_keys, budget, call, callback, clone, database, elevenlabs, general, greeting, log,
+    retention, server, threecx, traces, webhook,
 };
 
 /// The variables of one section, in the order of the documents.
@@ -26,6 +26,7 @@ pub(super) fn of_section(section: Section) -> &'static [Variable] {
         Section::Log => log::VARIABLES,
         Section::Traces => traces::VARIABLES,
         Section::Retention => retention::VARIABLES,
+        Section::Alerts => alerts::VARIABLES,
     }
 }
 

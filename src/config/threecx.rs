@@ -2,16 +2,14 @@
 
 use std::path::PathBuf;
 
-use precall_providers::tls_roots::count_certificates;
-
 use super::base_url::BaseUrl;
-use super::kind::Kind;
+use super::certificate_file::CertificateFile;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::variables;
+use super::value::Word;
 use super::value::numbers::Whole;
-use super::value::{Complaint, FromText, Word};
 use super::values::Values;
 use super::variables::Probed;
 use super::variables::Required;
@@ -106,22 +104,5 @@ impl ThreeCx {
             }),
             simultaneous_calls,
         })
-    }
-}
-
-/// A file with at least one usable certificate. It is read when the configuration is checked.
-struct CertificateFile(PathBuf);
-
-impl FromText for CertificateFile {
-    const KIND: Kind = Kind::Form("PEM file");
-
-    fn from_text(text: &str) -> Result<Self, Complaint> {
-        const RIGHT: &str = "a readable PEM file with the certificate of the authority that signed the PBX's, as the \
-            PBX's administrator exports it; or unset, when the host trusts that authority";
-        let path = PathBuf::from_text(text)?;
-        match count_certificates(&path) {
-            Ok(_) => Ok(Self(path)),
-            Err(error) => Err(Complaint::new(error.to_string(), RIGHT)),
-        }
     }
 }

@@ -9,6 +9,7 @@
 
 use precall_test_support as support;
 
+mod alerts;
 mod board;
 mod callers;
 mod clock_steps;

@@ -1,11 +1,12 @@
 //! What the live board says of a call beside its state: since when, and what happened last.
 
-use crate::support::{PbxPlan, PbxWorld, Plan, until};
+use crate::support::{PbxPlan, PbxWorld, Plan, talkative_agent, until};
 
 #[actix::test]
 async fn the_board_knows_since_when_a_call_is_in_its_state() {
     let world = Plan { clone_delay: "6000", ..Plan::default() };
-    let world = PbxWorld::with(PbxPlan { world, greeting_ms: 4_000, ..PbxPlan::default() }).await;
+    let world = PbxPlan { world, greeting_ms: 4_000, ..PbxPlan::default() };
+    let world = PbxWorld::with(world.bridge_to(talkative_agent())).await;
     let pbx_id = world.rings(&world.known_caller(1).await);
     let call = world.call_of(&pbx_id).await;
     let shown = || world.app.engine().live().into_iter().next().expect("the call is live");
@@ -29,5 +30,6 @@ async fn the_board_knows_since_when_a_call_is_in_its_state() {
     let talking = shown();
     assert_eq!((talking.voice, talking.awaits_voice), ("cloned", false));
     assert!(talking.voice_decided.is_some_and(|decided| decided > after.last_event_at));
+    world.hangs_up(&pbx_id);
     world.stop().await;
 }

@@ -10,6 +10,7 @@
 use precall_test_support as support;
 
 mod agent_seats;
+mod alerts;
 mod api;
 mod api_calls;
 mod audit_trail;

@@ -27,6 +27,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::events::quarantine::STATEMENTS,
         precall_store::reads::log_end::STATEMENTS,
         precall_store::people::erasure::STATEMENTS,
+        precall_store::alerts::STATEMENTS,
         precall_store::api_keys::STATEMENTS,
         precall_store::bypass::STATEMENTS,
         precall_store::idempotency::STATEMENTS,

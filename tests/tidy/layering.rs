@@ -53,6 +53,7 @@ const POOL_HOLDERS: [&str; 12] = [
     "actors/src/erasure/services.rs",
     "actors/src/observe/traces/exporter.rs",
     "actors/src/voices/services.rs",
+    "src/alerts.rs",
     "src/app/pools.rs",
     "src/http.rs",
     "src/http/app_state.rs",

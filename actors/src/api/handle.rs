@@ -35,6 +35,7 @@ use crate::durability::persistence::WriteRow;
 use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
+use crate::observe::alert_delivery::AlertDelivery;
 use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 use crate::observe::host_watch::HostWatch;
 use crate::observe::metrics::Metrics;
@@ -84,6 +85,7 @@ pub struct EngineHandle {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) mailboxes: MailboxAges,
     pub(crate) host: Arc<HostWatch>,
+    pub(crate) alerts: Arc<AlertDelivery>,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,
     pub(crate) limits: ConfiguredLimits,
@@ -328,6 +330,7 @@ impl EngineHandle {
             spool: persistence.spool().problems(),
             quarantined: persistence.quarantined(),
             host: self.host.problems(),
+            alerts: self.alerts.problems(),
             pbx: threecx.as_ref(),
             prompts: &prompt_problems,
             agents: self.services.agent_settings.problems(),
@@ -404,6 +407,12 @@ impl EngineHandle {
     #[must_use]
     pub fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.services.metrics)
+    }
+
+    /// Whether messages about alerts go out.
+    #[must_use]
+    pub fn alerts(&self) -> Arc<AlertDelivery> {
+        Arc::clone(&self.alerts)
     }
 
     /// The outcomes of the last minutes.

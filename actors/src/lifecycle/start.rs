@@ -272,6 +272,7 @@ impl Engine {
             region: settings.region,
             limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
+            alerts: Arc::default(),
             bypass_keeper: Arc::clone(&bypass_keeper),
             lines,
         };

@@ -129,6 +129,12 @@ struct OutcomeLabel {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ServiceLabel {
     service: &'static str,
 }
@@ -157,6 +163,7 @@ pub struct Metrics {
     panics: Family<JobLabel, Counter>,
     webhooks: Family<AnswerLabels, Counter>,
     api_refused: Family<OutcomeLabel, Counter>,
+    alerts_sent: Family<ChannelLabels, Counter>,
     webhook_duration: Histograms<WebhookLabel>,
     live: Gauge,
     bypassed: Gauge,
@@ -207,6 +214,7 @@ impl Metrics {
             panics: Family::default(),
             webhooks: Family::default(),
             api_refused: Family::default(),
+            alerts_sent: Family::default(),
             webhook_duration: Family::new_with_constructor(|| Histogram::new(WEBHOOK_BUCKETS)),
             live: Gauge::default(),
             bypassed: Gauge::default(),
@@ -318,6 +326,8 @@ impl Metrics {
             of("requests"),
             self.api_refused.clone(),
         );
+        let help = "Messages about alerts, by channel and whether they went out";
+        all.register_with_unit("sent", help, of("alerts"), self.alerts_sent.clone());
         all.register_with_unit(
             "webhook_duration",
             "From the HTTP head of a webhook to its answer",
@@ -429,6 +439,11 @@ impl Metrics {
     pub fn api_refused(&self, outcome: &'static str) {
         self.process.refused("api", outcome);
         self.api_refused.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+
+    /// Counts one message about alerts; `outcome` is `sent` or `failed`.
+    pub fn alert_sent(&self, channel: &'static str, outcome: &'static str) {
+        self.alerts_sent.get_or_create(&ChannelLabels { channel, outcome }).inc();
     }
 
     /// Counts one webhook by the status of its answer or the code of its problem.

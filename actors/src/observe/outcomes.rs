@@ -94,8 +94,8 @@ impl Area {
 /// Something that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthProblem {
-    /// The area: `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `host`, `elevenlabs` or
-    /// `threecx`.
+    /// The area: `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `alerts`, `host`,
+    /// `elevenlabs` or `threecx`.
     pub area: &'static str,
     /// Since when.
     pub since: At,

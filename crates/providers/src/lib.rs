@@ -1,8 +1,10 @@
-//! HTTP and WebSocket clients of ElevenLabs, 3CX, S3 and a trace collector. They know ids and facts, no actors. They
-//! return results and write no log.
+//! Clients of ElevenLabs, 3CX, S3 and a trace collector over HTTP and WebSocket, and of mail servers and webhooks for
+//! alerts. They know ids and facts, no actors. They return results and write no log.
 
+pub mod alert_webhook;
 pub mod body_progress;
 pub mod elevenlabs;
+pub mod mail;
 pub mod otlp;
 pub mod redact;
 pub mod request_watch;

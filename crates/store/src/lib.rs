@@ -1,6 +1,7 @@
 //! PostgreSQL and the spool. Each statement stands beside the row that it fills. This crate knows ids and facts, never
 //! actors and never a provider.
 
+pub mod alerts;
 pub mod api_keys;
 pub mod bypass;
 pub mod connect;

@@ -67,6 +67,10 @@ pub(super) fn remedy(area: &str, words: &str) -> &'static str {
     if area == "bypass" {
         return "Run `precall bypass off` when the reason is gone.";
     }
+    // Its words are those of a mail server or a webhook.
+    if area == "alerts" {
+        return "Run `precall alerts test`. Correct the ALERT_* variables, or repair the mail server or the receiver.";
+    }
     let words = words.to_ascii_lowercase();
     let by_words = BY_WORDS.iter().find(|(signs, _)| signs.iter().any(|sign| words.contains(sign)));
     by_words.map_or_else(|| by_area(area), |(_, remedy)| remedy)

@@ -14,6 +14,7 @@ fn states() -> States<'static> {
         spool: Vec::new(),
         quarantined: 0,
         host: Vec::new(),
+        alerts: Vec::new(),
         pbx: None,
         prompts: &[],
         agents: Vec::new(),

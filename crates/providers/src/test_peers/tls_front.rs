@@ -17,16 +17,15 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 
-/// A TLS proxy; it stops when it is dropped.
-pub struct Front {
-    pub port: u16,
+/// A key and its self-signed certificate.
+pub struct Identity {
+    server: Arc<ServerConfig>,
     ca: tempfile::NamedTempFile,
-    _end: oneshot::Sender<()>,
 }
 
-impl Front {
-    /// Starts a proxy whose certificate is for the host `name`.
-    pub fn before(pbx: SocketAddr, name: &str) -> Self {
+impl Identity {
+    /// An identity of the host `name`.
+    pub fn of(name: &str) -> Self {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed([name.to_owned()]).unwrap();
         let mut ca = tempfile::NamedTempFile::new().unwrap();
         let pem = BASE64_STANDARD.encode(cert.der());
@@ -39,6 +38,32 @@ impl Front {
             .with_single_cert(vec![cert.der().clone()], key)
             .unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Self { server: Arc::new(config), ca }
+    }
+
+    /// The TLS settings of a server.
+    pub fn server(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.server)
+    }
+
+    /// The certificate file, for a client that trusts it.
+    pub fn ca_file(&self) -> &Path {
+        self.ca.path()
+    }
+}
+
+/// A TLS proxy; it stops when it is dropped.
+pub struct Front {
+    pub port: u16,
+    identity: Identity,
+    _end: oneshot::Sender<()>,
+}
+
+impl Front {
+    /// Starts a proxy whose certificate is for the host `name`.
+    pub fn before(pbx: SocketAddr, name: &str) -> Self {
+        let identity = Identity::of(name);
+        let config = identity.server();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
@@ -47,7 +72,7 @@ impl Front {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
                 let listener = tokio::net::TcpListener::from_std(listener).unwrap();
-                let acceptor = TlsAcceptor::from(Arc::new(config));
+                let acceptor = TlsAcceptor::from(config);
                 let serve = async {
                     while let Ok((tcp, _)) = listener.accept().await {
                         let acceptor = acceptor.clone();
@@ -60,11 +85,11 @@ impl Front {
                 tokio::select! { () = serve => {}, _ = ended => {} }
             });
         });
-        Self { port, ca, _end: end }
+        Self { port, identity, _end: end }
     }
 
     /// The certificate file, for a client that trusts it.
     pub fn ca_file(&self) -> &Path {
-        self.ca.path()
+        self.identity.ca_file()
     }
 }
