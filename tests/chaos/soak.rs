@@ -14,8 +14,8 @@ use crate::site::Route;
 use crate::support::lasting;
 use crate::table::Fault;
 
-/// From the end of a fault to the first sample. A fault makes the memory larger by a few MiB for as long as it lasts and
-/// some time after it: requests wait, calls wait, the allocator gives pages back later. That is no growth.
+/// From the end of a fault to the first sample. A fault makes the memory larger by a few MiB for as long as it lasts
+/// and some time after it: requests wait, calls wait, the allocator gives pages back later. That is no growth.
 const SETTLES: Duration = Duration::from_secs(40);
 /// The samples between two faults. They are taken over 20 s, because calls come and go.
 const SAMPLES_IN_A_CALM: usize = 5;

@@ -102,6 +102,8 @@ impl Process {
             budgets: Vec::new(),
             capacity: CapacityHealth::default(),
             heartbeat_age: Duration::ZERO,
+            mailboxes: Vec::new(),
+            restarts: Vec::new(),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::tree::{catches, holds, spares, tree};
 const CLOCK: [&str; 3] = ["crates/base/src/clock/host.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Files that may measure a wait or a duration that no call's log ever sees, and why.
-const STOPWATCHES: [(&str, &str); 19] = [
+const STOPWATCHES: [(&str, &str); 20] = [
     ("actors/src/lifecycle/", "waits for what it starts and stops"),
     ("actors/src/erasure/", "waits for deletions elsewhere"),
     ("crates/audio/src/", "paces audio"),
@@ -43,7 +43,7 @@ const DATABASE: [(&str, &str); 4] = [
 ];
 
 /// Files that pass a pool on to the store and send PostgreSQL nothing of their own.
-const POOL_HOLDERS: [&str; 12] = [
+const POOL_HOLDERS: [&str; 14] = [
     "actors/src/admission/bypass_keeper.rs",
     "actors/src/api/handle.rs",
     "actors/src/call/pin/check.rs",

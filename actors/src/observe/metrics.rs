@@ -5,6 +5,7 @@ mod account;
 mod bridge;
 mod budgets;
 mod growth;
+mod labels;
 mod lines;
 mod process;
 mod traces;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use precall_base::clock;
 use precall_call::{At, Call, Event, Fact, HandingOff, Phase, facts};
-use prometheus_client::encoding::{EncodeLabelSet, text};
+use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -26,6 +27,10 @@ use self::account::AccountMetrics;
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
 use self::growth::Growth;
+use self::labels::{
+    AnswerLabels, AttemptLabels, ChannelLabels, JobLabel, OutcomeLabel, PhaseLabel, ReasonLabel,
+    ReleaseLabels, RouteLabel, RungLabel, ServiceLabel, SourceLabel, WebhookLabel,
+};
 use self::lines::LineMetrics;
 use self::process::ProcessMetrics;
 pub use self::traces::TraceEnd;
@@ -67,76 +72,6 @@ impl Webhook {
             Self::Initiation => "initiation",
         }
     }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RouteLabel {
-    route: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReleaseLabels {
-    route: &'static str,
-    cause: &'static str,
-    blame: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct PhaseLabel {
-    phase: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SourceLabel {
-    source: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RungLabel {
-    rung: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AttemptLabels {
-    rung: &'static str,
-    why: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabel {
-    reason: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct JobLabel {
-    job: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WebhookLabel {
-    webhook: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct AnswerLabels {
-    webhook: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct OutcomeLabel {
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ChannelLabels {
-    channel: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ServiceLabel {
-    service: &'static str,
 }
 
 /// A histogram with its own buckets; `Family` creates one per set of labels.

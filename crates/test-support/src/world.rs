@@ -1,17 +1,17 @@
 //! The whole service for one test: a database of its own and a simulated ElevenLabs, over real sockets.
 
+mod service;
+
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use awc::http::header::HeaderMap;
 use precall::app::Application;
-use precall::config::{ApiKeys, Config, Scope};
 use precall::signature::{Kind, sign};
 use precall_actors::runtime::fault_injection::Faults;
 use precall_base::clock;
 use precall_embedded_postgres::template::{TestCluster, TestDatabase};
-use precall_simulators::Target;
 use precall_simulators::elevenlabs::{self, Fault, Simulator};
 use precall_store::connect;
 use precall_store::people::consents;
@@ -23,6 +23,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
+use self::service::serve;
+pub use self::service::start_app;
+pub(crate) use self::service::target;
 use crate::agents::allowing_agent;
 use crate::api_document::ApiDocument;
 use crate::consent::consent_of;
@@ -432,82 +435,4 @@ pub async fn start_simulator(plan: &Plan) -> Simulator {
     })
     .await
     .unwrap()
-}
-
-/// The service without a [`World`] around it.
-pub async fn start_app(
-    database: &str,
-    provider: &str,
-    samples: &Path,
-    env: &[(String, String)],
-    faults: &Faults,
-) -> Application {
-    build(database, provider, samples, env, faults, &Plan::default().log).await
-}
-
-async fn build(
-    database: &str,
-    provider: &str,
-    samples: &Path,
-    env: &[(String, String)],
-    faults: &Faults,
-    log: &slog::Logger,
-) -> Application {
-    let entry = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
-    let spool = samples.join("spool").display().to_string();
-    let ledger = samples.join("erasures.jsonl").display().to_string();
-    let samples = samples.display().to_string();
-    let mut pairs: Vec<(String, String)> = [
-        ("ENVIRONMENT", "development"),
-        ("HOST", "127.0.0.1"),
-        ("PORT", "0"),
-        ("HTTP_WORKERS", "1"),
-        ("CALL_ARBITERS", "2"),
-        ("DATABASE_POOL_SIZE", "4"),
-        ("INSTALLATION", "test"),
-        ("DATABASE_URL", database),
-        ("ELEVENLABS_API_KEY", "test-key"),
-        ("ELEVENLABS_AGENT_ID", "agent_test"),
-        ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_test"),
-        ("ELEVENLABS_API_BASE", provider),
-        ("FALLBACK_VOICE_ID", "voice_fallback"),
-        ("LOCAL_VOICE_SAMPLES_PATH", &samples),
-        ("SPOOL_DIR", &spool),
-        ("ERASURE_LEDGER", &ledger),
-        ("THREECX_WEBHOOK_SECRET", SECRET),
-        ("WEBHOOK_SECRET", SECRET),
-        ("DEFAULT_REGION", "US"),
-        ("OWN_NUMBERS", CALLED),
-        ("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000"),
-        ("API_KEYS", &entry),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .collect();
-    for (name, value) in env {
-        pairs.retain(|(existing, _)| existing != name);
-        pairs.push((name.clone(), value.clone()));
-    }
-    let config = Config::from_pairs(pairs).expect("the test's configuration is good");
-    Application::build(&config, log.clone(), faults.clone()).await.expect("the application starts")
-}
-
-/// The service with this simulator as ElevenLabs, which sends its webhooks to the service.
-async fn serve(
-    database: &str,
-    simulator: &Simulator,
-    samples: &Path,
-    env: &[(String, String)],
-    faults: &Faults,
-    log: &slog::Logger,
-) -> Application {
-    let app = build(database, &simulator.url(), samples, env, faults, log).await;
-    simulator.set_webhook(Some(target(&app, "/webhook/elevenlabs/postcall")));
-    simulator.set_initiation(Some(target(&app, "/webhook/elevenlabs/initiation")));
-    app
-}
-
-/// The address of a webhook of the service, with its secret.
-pub(crate) fn target(app: &Application, path: &str) -> Target {
-    Target { url: format!("{}{path}", app.url()).parse().unwrap(), secret: SECRET.parse().unwrap() }
 }

@@ -33,7 +33,7 @@ pub(crate) fn messages(input: &[u8]) {
         session.on_message(text, now);
         session.connect(now);
         for _ in 0..=choice >> 6 {
-            session.push_caller_audio(&[choice; PIECE]);
+            session.push_caller_audio(&[choice; PIECE], now);
             if let Some(piece) = session.next_piece(PIECE) {
                 assert!(piece.len() <= PIECE && piece.len().is_multiple_of(2), "{} bytes", piece.len());
             }

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{choice, is_plain};
 
-const SECRET: &[u8] = b"a secret that no input knows";
+/// The current secret, and the one before it.
+const SECRETS: [&[u8]; 2] = [b"a secret that no input knows", b"the secret before that one"];
 const NOW_SECONDS: i64 = 1_764_425_485;
 const NOW: At = At(NOW_SECONDS * 1_000_000);
 const MARK: &[u8] = "\u{feff}".as_bytes();
@@ -20,7 +21,7 @@ const MARK: &[u8] = "\u{feff}".as_bytes();
 pub(crate) fn signature_header(input: &[u8]) {
     let Some((choice, header)) = choice(input) else { return };
     let kind = if choice & 1 == 0 { Kind::ThreeCx } else { Kind::ElevenLabs };
-    match Verifier::begin(kind, SECRET, Some(header), NOW) {
+    match Verifier::begin(kind, &SECRETS, Some(header), NOW) {
         Ok(mut verifier) => {
             assert!(header.len() <= 1_024);
             let times = header.split(|byte| *byte == b',').filter_map(|part| part.strip_prefix(b"t="));
@@ -37,15 +38,17 @@ pub(crate) fn signature_header(input: &[u8]) {
         Err(SignatureError::Malformed) => {}
         Err(error @ (SignatureError::Missing | SignatureError::Wrong)) => panic!("{error}"),
     }
-    let (_, good) = sign(kind, SECRET, header, NOW);
     let verify = |value: &[u8], body: &[u8]| {
-        let mut verifier = Verifier::begin(kind, SECRET, Some(value), NOW)?;
+        let mut verifier = Verifier::begin(kind, &SECRETS, Some(value), NOW)?;
         verifier.update(body);
         verifier.finish()
     };
-    assert_eq!(verify(good.as_bytes(), header), Ok(()));
-    let other = [header, b"."].concat();
-    assert_eq!(verify(good.as_bytes(), &other), Err(SignatureError::Wrong));
+    for (place, secret) in SECRETS.iter().enumerate() {
+        let (_, good) = sign(kind, secret, header, NOW);
+        assert_eq!(verify(good.as_bytes(), header), Ok(place));
+        let other = [header, b"."].concat();
+        assert_eq!(verify(good.as_bytes(), &other), Err(SignatureError::Wrong));
+    }
 }
 
 /// Texts are bounded, not empty and plain; a second reading of what was read gives the same.

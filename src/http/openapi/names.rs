@@ -140,6 +140,7 @@ names! {
         "agent",
         "webhooks",
         "storage",
+        "alerts",
         "host",
         "elevenlabs",
         "threecx",

@@ -26,7 +26,7 @@ impl Post {
 
     pub fn is_signed(&self, secret: &str) -> bool {
         let header = Some(self.signature.as_bytes());
-        let mut verifier = Verifier::begin(Kind::Alert, secret.as_bytes(), header, clock::wall()).unwrap();
+        let mut verifier = Verifier::begin(Kind::Alert, &[secret.as_bytes()], header, clock::wall()).unwrap();
         verifier.update(&self.body);
         verifier.finish().is_ok()
     }

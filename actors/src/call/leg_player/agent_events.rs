@@ -144,6 +144,16 @@ impl LegPlayer {
                 AgentEvent::Said { .. } => ("agent", "agent_response", None),
                 AgentEvent::Corrected { .. } => ("agent", "agent_response_correction", None),
                 AgentEvent::ToolCalled { .. } => ("agent", "client_tool_call", None),
+                AgentEvent::Answered { provider, ours } => {
+                    let (provider, ours) = (provider.as_millis(), ours.as_millis());
+                    let detail =
+                        format!("{provider} ms until its audio came, {ours} ms more until it was played");
+                    ("agent", "answered the caller", Some(detail))
+                }
+                AgentEvent::BargedIn { stopped_after } => {
+                    let detail = format!("its audio stopped {} ms later", stopped_after.as_millis());
+                    ("agent", "interrupted by the caller", Some(detail))
+                }
             },
         };
         self.services.wire.take(self.context.id, WireLine::noted(peer, what, detail.as_deref()));

@@ -3,7 +3,7 @@
 
 use precall_call::{Attempt, Cause, Conversing, Greeting, HandingOff, Phase, Release, Rung};
 
-use super::STATES;
+use crate::http::openapi::names::CALL_STATES;
 
 #[test]
 fn states_are_the_states_of_the_call_machine() {
@@ -16,5 +16,5 @@ fn states_are_the_states_of_the_call_machine() {
         Phase::Conversing(Conversing { attempt, looked_up: false }),
         Phase::Released(Release::good(Cause::Completed)),
     ];
-    assert_eq!(phases.map(|phase| phase.name()), STATES);
+    assert_eq!(phases.map(|phase| phase.name()), CALL_STATES);
 }

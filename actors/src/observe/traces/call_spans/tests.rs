@@ -30,6 +30,7 @@ const BEGIN: At = At(1_700_000_000 * SECOND);
 fn policy(route: Route) -> Policy {
     let long = Duration::from_secs(600);
     Policy {
+        line_version: None,
         route,
         line: LineId::new("reception"),
         fallback_voice: None,
