@@ -105,7 +105,7 @@ fn is_fault(series: &Series) -> bool {
 const SPOKEN_OF: [&str; 4] = ["bypass", "threecx", "elevenlabs", "alerts"];
 
 /// Every rule.
-pub(super) static RULES: [Rule; 20] = [
+pub(super) static RULES: [Rule; 21] = [
     Rule {
         name: "PrecallTakesNoCalls",
         severity: Severity::Page,
@@ -158,8 +158,34 @@ pub(super) static RULES: [Rule; 20] = [
         section: "gaps-in-the-audio",
         fires: |seen| {
             let buckets = "precall_time_to_first_sound_seconds_bucket";
-            let late = seen.samples.quantile(0.95, buckets, MINUTE * 10).filter(|seconds| *seconds > 2.0)?;
+            let late = seen
+                .samples
+                .quantile(0.95, buckets, MINUTE * 10, |_| true)
+                .filter(|seconds| *seconds > 2.0)?;
             Some(format!("one caller of twenty hears nothing for {late:.1} s after the leg was connected"))
+        },
+    },
+    Rule {
+        name: "PrecallLateAnswers",
+        severity: Severity::Page,
+        minutes: 5,
+        summary: "Answers of the agent come late",
+        section: "answers-of-the-agent-come-late",
+        fires: |seen| {
+            let late = |share: &str| {
+                let is_its = |series: &Series| series.label("share") == Some(share);
+                let answers = seen.grown("precall_turn_seconds_count", 10, is_its);
+                let buckets = "precall_turn_seconds_bucket";
+                let seconds = seen.samples.quantile(0.8, buckets, MINUTE * 10, is_its)?;
+                (answers >= 10.0 && seconds > 2.5).then_some(seconds)
+            };
+            let shares = [("provider", "ElevenLabs"), ("precall", "precall")];
+            let words: Vec<String> = shares
+                .into_iter()
+                .filter_map(|(share, who)| Some((late(share)?, who)))
+                .map(|(seconds, who)| format!("{who} takes more than {seconds:.1} s for one answer of five"))
+                .collect();
+            (!words.is_empty()).then(|| words.join(", "))
         },
     },
     Rule {

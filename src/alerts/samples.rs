@@ -14,10 +14,12 @@ const KEPT: Duration = Duration::from_secs(3_600);
 const READINGS_MAX: usize = 64;
 
 /// The metrics that a rule names. The others are not kept.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "precall_released_calls_total",
     "precall_reachable_services",
     "precall_time_to_first_sound_seconds_bucket",
+    "precall_turn_seconds_bucket",
+    "precall_turn_seconds_count",
     "precall_spool_left_days",
     "precall_spool_free_bytes",
     "precall_queued_events",
@@ -106,9 +108,16 @@ impl Samples {
     }
 
     /// The value below which this share of what a histogram counted within the time lies; none if it counted nothing.
-    pub(super) fn quantile(&self, share: f64, buckets: &str, within: Duration) -> Option<f64> {
+    pub(super) fn quantile(
+        &self,
+        share: f64,
+        buckets: &str,
+        within: Duration,
+        of: impl Fn(&Series) -> bool,
+    ) -> Option<f64> {
         let mut bounds: Vec<(f64, f64)> = self
             .growth(buckets, within)
+            .filter(|(series, _)| of(series))
             .filter_map(|(series, count)| {
                 let bound = series.label("le")?;
                 let bound = if bound == "+Inf" { f64::INFINITY } else { bound.parse().ok()? };

@@ -104,6 +104,15 @@ fn each_rule_of_metrics_fires_at_what_it_names_and_not_before() {
             100 - late
         )
     };
+    // As late as is told, of ten answers.
+    let answers = |share: &str, late: u32| {
+        let name = "precall_turn_seconds";
+        format!(
+            "{name}_bucket{{share=\"{share}\",le=\"2.5\"}} {}\n{name}_bucket{{share=\"{share}\",le=\"5.0\"}} 10\n\
+             {name}_bucket{{share=\"{share}\",le=\"+Inf\"}} 10\n{name}_count{{share=\"{share}\"}} 10\n",
+            10 - late
+        )
+    };
     let counter = |name: &str, labels: &str, n: u32| format!("{name}{{{labels}}} {n}\n");
     let plain = |name: &str, value: &str| format!("{name} {value}\n");
     let reachable =
@@ -119,6 +128,8 @@ fn each_rule_of_metrics_fires_at_what_it_names_and_not_before() {
         ("PrecallProviderAway", reachable("elevenlabs", "0"), reachable("threecx", "0")),
         ("PrecallDatabaseAway", reachable("database", "0"), reachable("database", "1")),
         ("PrecallLateSound", sound(20), sound(1)),
+        ("PrecallLateAnswers", answers("provider", 3), answers("provider", 1)),
+        ("PrecallLateAnswers", answers("precall", 3), answers("provider", 3).replace(" 10\n", " 9\n")),
         ("PrecallSpoolFills", plain("precall_spool_left_days", "0.2"), plain("precall_spool_left_days", "9")),
         (
             "PrecallSpoolDiskSmall",

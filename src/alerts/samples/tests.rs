@@ -80,11 +80,11 @@ fn the_quantile_is_read_between_the_bounds() {
     };
     let mut samples = Samples::default();
     samples.read(&buckets(0, 0), minute(0));
-    assert_eq!(samples.quantile(0.95, SOUND, MINUTE * 10), None, "nothing was counted");
+    assert_eq!(samples.quantile(0.95, SOUND, MINUTE * 10, |_| true), None, "nothing was counted");
     samples.read(&buckets(90, 100), minute(1));
     // The 95th of 100 is in the middle of the ten between 2 and 4 seconds.
-    assert_eq!(samples.quantile(0.95, SOUND, MINUTE * 10), Some(3.0));
-    assert_eq!(samples.quantile(0.5, SOUND, MINUTE * 10).map(|seconds| seconds < 1.0), Some(true));
+    assert_eq!(samples.quantile(0.95, SOUND, MINUTE * 10, |_| true), Some(3.0));
+    assert_eq!(samples.quantile(0.5, SOUND, MINUTE * 10, |_| true).map(|seconds| seconds < 1.0), Some(true));
     samples.read(&format!("{SOUND}{{le=\"4.0\"}} 0\n{SOUND}{{le=\"+Inf\"}} 200\n"), minute(2));
-    assert_eq!(samples.quantile(0.95, SOUND, MINUTE * 10), Some(4.0), "beyond the last bound");
+    assert_eq!(samples.quantile(0.95, SOUND, MINUTE * 10, |_| true), Some(4.0), "beyond the last bound");
 }

@@ -108,7 +108,7 @@ pub(crate) struct CallersQuery {
     cursor: Option<String>,
 }
 
-problems!(ListProblems: API, DATABASE, &[Code::BadCursor]);
+problems!(ListProblems: API, SCOPE, DATABASE, &[Code::BadCursor]);
 
 /// Lists callers with a voice, by number.
 #[utoipa::path(

@@ -67,6 +67,8 @@ components! {
     ConsentText = text(PROSE, AGREED_MAX);
     /// A SHA-256 in lower-case hex.
     Sha256Text = text("^[0-9a-f]{64}$", 64);
+    /// An address, or a block of them in CIDR notation.
+    AddressText = text("^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$", 64);
     /// 4 to 12 digits.
     PinText = text("^[0-9]{4,12}$", DIGITS_MAX);
 }

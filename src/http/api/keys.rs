@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use super::auth::{Admin, Allowed};
-use super::fields::{self, NAME_MAX};
+use super::fields::{self, AddressText, NAME_MAX, NameText};
 use super::idempotency::HasSecret;
 use super::json_body::JsonBody;
 use super::page::{Page, id_of_cursor, limit};
@@ -20,6 +20,8 @@ use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
 use crate::http::clock::{timestamp, wall};
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::{ApiKeyState, ApiScope};
+use crate::http::openapi::problems::{API, BODY, DATABASE, ONCE, SCOPE, problems};
 use crate::http::response;
 use crate::http::secret_uses::SecretUse;
 use crate::trusted_addresses::AddressList;
@@ -36,12 +38,13 @@ pub(crate) struct KeyItem {
     name: String,
     /// Who has it, for people.
     owner: Option<String>,
-    /// What it allows: `read`, `pii`, `voice`, `listen`, `operate`, `admin`.
+    /// What it allows.
+    #[schema(value_type = Vec<ApiScope>)]
     scopes: Vec<String>,
     /// Addresses and CIDR blocks that may use it; empty: any address.
     addresses: Vec<String>,
-    /// `usable`, `expired` or `revoked`.
-    #[schema(example = "usable")]
+    /// Whether it can be used.
+    #[schema(value_type = ApiKeyState)]
     state: &'static str,
     /// When it was made.
     created_at: Timestamp,
@@ -88,6 +91,7 @@ pub(crate) struct ConfiguredKey {
     /// Its name.
     name: String,
     /// What it allows.
+    #[schema(value_type = Vec<ApiScope>)]
     scopes: Vec<&'static str>,
     /// When it was last used since the start.
     last_used_at: Option<Timestamp>,
@@ -110,10 +114,14 @@ pub(crate) struct KeysAnswer {
 #[into_params(parameter_in = Query)]
 pub(crate) struct KeysQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(ListProblems: API, SCOPE, DATABASE, &[Code::BadCursor]);
 
 /// Lists the keys of the API, newest first.
 #[utoipa::path(
@@ -122,8 +130,7 @@ pub(crate) struct KeysQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = KeysAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -148,13 +155,16 @@ pub(crate) async fn list(
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyOrder {
     /// Its name in logs and in the audit log: 1 to 40 letters, digits and `-_.@`; never used before.
-    #[schema(pattern = "^[A-Za-z0-9._@-]{1,40}$")]
+    #[schema(pattern = "^[A-Za-z0-9._@-]{1,40}$", min_length = 1, max_length = 40)]
     name: String,
-    /// Who has it, for people; at most 200 bytes.
+    /// Who has it, for people.
+    #[schema(value_type = Option<NameText>)]
     owner: Option<String>,
-    /// What it allows: `read`, `pii`, `voice`, `listen`, `operate`, `admin`.
+    /// What it allows.
+    #[schema(value_type = Vec<ApiScope>, min_items = 1)]
     scopes: Vec<String>,
     /// Addresses and CIDR blocks that may use it, 50 at most; without them any address.
+    #[schema(value_type = Vec<AddressText>, max_items = 50)]
     #[serde(default)]
     addresses: Vec<String>,
     /// Until when it can be used, RFC 3339; without it until it is revoked.
@@ -213,6 +223,8 @@ impl KeyOrder {
     }
 }
 
+problems!(CreateProblems: API, SCOPE, ONCE, BODY, DATABASE, &[Code::NameTaken]);
+
 /// Makes a key. The answer shows it, once: no `Idempotency-Key` keeps this answer.
 #[utoipa::path(
     post, path = "/api/v1/keys", tag = "keys",
@@ -220,8 +232,7 @@ impl KeyOrder {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 201, body = NewKey),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        CreateProblems,
     ),
 )]
 pub(crate) async fn create(
@@ -242,6 +253,8 @@ pub(crate) async fn create(
     Ok(recorded(answer))
 }
 
+problems!(RevokeProblems: API, SCOPE, DATABASE, &[Code::KeyNotFound]);
+
 /// Revokes a key of the database. Requests that run go on.
 #[utoipa::path(
     delete, path = "/api/v1/keys/{id}", tag = "keys",
@@ -249,8 +262,7 @@ pub(crate) async fn create(
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 204, description = "Revoked, now or before"),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        RevokeProblems,
     ),
 )]
 pub(crate) async fn revoke(

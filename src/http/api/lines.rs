@@ -20,7 +20,7 @@ use settings::Settings;
 
 use super::auth::{Admin, Allowed, Read};
 use super::caller_id::caller;
-use super::fields::{self, TEXT_MAX};
+use super::fields::{self, DescriptionText, TEXT_MAX};
 use super::json_body::{JsonBody, OptionalJsonBody};
 use super::page::{NoQuery, Page, limit, seq_of_cursor};
 use crate::http::api::read::read;
@@ -28,6 +28,8 @@ use crate::http::app_state::AppState;
 use crate::http::audit_trail::recorded;
 use crate::http::clock::wall;
 use crate::http::error::{Code, Problem};
+use crate::http::openapi::names::LineVersionState;
+use crate::http::openapi::problems::{API, BODY, DATABASE, ONCE, SCOPE, problems};
 use crate::http::response;
 
 /// Longest wait for the prompts of a changed line. They are used as soon as they are there.
@@ -69,10 +71,14 @@ impl From<StoredLine> for LineItem {
 #[into_params(parameter_in = Query)]
 pub(crate) struct LinesQuery {
     /// Items on a page: 1 to 200, 50 when missing.
+    #[param(minimum = 1, maximum = 200, default = 50)]
     limit: Option<u16>,
     /// `next_cursor` of the page before.
+    #[param(max_length = 64)]
     cursor: Option<String>,
 }
+
+problems!(ListProblems: API, DATABASE, &[Code::BadCursor]);
 
 /// Lists the lines, by number. The default line comes from the environment and is not among them.
 #[utoipa::path(
@@ -81,8 +87,7 @@ pub(crate) struct LinesQuery {
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Page<LineItem>),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        ListProblems,
     ),
 )]
 pub(crate) async fn list(
@@ -119,8 +124,8 @@ pub(crate) struct Outcomes {
 pub(crate) struct VersionItem {
     /// Counted from 1 for each line.
     version: i32,
-    /// `draft`, `published` (it counts), `trial` or `retired`.
-    #[schema(example = "published")]
+    /// What it is: a `published` one counts.
+    #[schema(value_type = LineVersionState)]
     state: &'static str,
     /// Why, for people.
     note: Option<String>,
@@ -149,15 +154,17 @@ pub(crate) struct LineAnswer {
     versions: Page<VersionItem>,
 }
 
+problems!(OneProblems: API, DATABASE, &[Code::BadCursor, Code::BadNumber, Code::LineNotFound]);
+
 /// Shows a line and its versions, the newest first. `limit` and `cursor` page through the versions.
 #[utoipa::path(
     get, path = "/api/v1/lines/{number}", tag = "lines",
-    params(("number" = String, Path, description = "The called number in any spelling"), LinesQuery),
+    params(("number" = String, Path, min_length = 1, max_length = 128,
+        description = "The called number in any spelling"), LinesQuery),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = LineAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        OneProblems,
     ),
 )]
 pub(crate) async fn one(
@@ -225,7 +232,8 @@ fn outcomes_of(rows: &[VersionOutcome], version: i32) -> Outcomes {
 pub(crate) struct LineOrder {
     /// All that the line sets: what is missing takes the value of the default line.
     settings: Settings,
-    /// Why, for people; at most 2,000 bytes.
+    /// Why, for people.
+    #[schema(value_type = Option<DescriptionText>)]
     note: Option<String>,
     /// False: the version is a draft, which counts for no call. True, also when missing: it counts for the next call.
     publish: Option<bool>,
@@ -242,16 +250,18 @@ pub(crate) struct Changed {
     in_use: bool,
 }
 
+problems!(PutProblems: API, SCOPE, BODY, DATABASE, &[Code::BadNumber]);
+
 /// Writes a new version of a line, and publishes it unless `publish` is false.
 #[utoipa::path(
     put, path = "/api/v1/lines/{number}", tag = "lines",
-    params(("number" = String, Path, description = "The called number in any spelling, or an extension")),
+    params(("number" = String, Path, min_length = 1, max_length = 128,
+        description = "The called number in any spelling, or an extension")),
     request_body = LineOrder,
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Changed),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        PutProblems,
     ),
 )]
 pub(crate) async fn put(
@@ -279,23 +289,25 @@ pub(crate) async fn put(
 #[serde(deny_unknown_fields)]
 pub(crate) struct PublishOrder {
     /// The version.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 2_147_483_647)]
     version: i32,
     /// For how many of a hundred callers: 1 to 99 is a trial beside the version that counts. Missing or 100: for all.
     #[schema(minimum = 1, maximum = 100)]
     percent: Option<i16>,
 }
 
+problems!(PublishProblems: API, SCOPE, ONCE, BODY, DATABASE, &[Code::BadNumber, Code::LineNotFound, Code::NotPossible]);
+
 /// Publishes a version of a line, for all callers or on trial for some.
 #[utoipa::path(
     post, path = "/api/v1/lines/{number}/publish", tag = "lines",
-    params(("number" = String, Path, description = "The called number in any spelling")),
+    params(("number" = String, Path, min_length = 1, max_length = 128,
+        description = "The called number in any spelling")),
     request_body = PublishOrder,
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Changed),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        PublishProblems,
     ),
 )]
 pub(crate) async fn publish(
@@ -320,15 +332,17 @@ pub(crate) async fn publish(
 #[serde(deny_unknown_fields)]
 pub(crate) struct NothingToSay {}
 
+problems!(RollBackProblems: API, SCOPE, ONCE, BODY, DATABASE, &[Code::BadNumber, Code::LineNotFound, Code::NotPossible]);
+
 /// Ends the trial of a line; without one, the version that was published before counts again.
 #[utoipa::path(
     post, path = "/api/v1/lines/{number}/rollback", tag = "lines",
-    params(("number" = String, Path, description = "The called number in any spelling")),
+    params(("number" = String, Path, min_length = 1, max_length = 128,
+        description = "The called number in any spelling")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = Changed),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        RollBackProblems,
     ),
 )]
 pub(crate) async fn roll_back(
@@ -343,15 +357,17 @@ pub(crate) async fn roll_back(
     answer(&app, number, published, &admin.principal.name).await
 }
 
+problems!(DeleteProblems: API, SCOPE, DATABASE, &[Code::BadNumber, Code::LineNotFound]);
+
 /// Deletes a line: calls of its number are calls of the default line. Its versions stay, and can be published again.
 #[utoipa::path(
     delete, path = "/api/v1/lines/{number}", tag = "lines",
-    params(("number" = String, Path, description = "The called number in any spelling")),
+    params(("number" = String, Path, min_length = 1, max_length = 128,
+        description = "The called number in any spelling")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 204, description = "Deleted"),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        DeleteProblems,
     ),
 )]
 pub(crate) async fn delete(

@@ -14,6 +14,8 @@ use super::page::NoQuery;
 use crate::http::app_state::AppState;
 use crate::http::clock::timestamp;
 use crate::http::error::Problem;
+use crate::http::openapi::names::{WirePeer, WireWay};
+use crate::http::openapi::problems::{API, CALL, SCOPE, problems};
 use crate::http::response;
 
 /// One message, or one request with its answer. Without audio, secrets, numbers and words.
@@ -21,9 +23,11 @@ use crate::http::response;
 pub(crate) struct WireItem {
     /// When it was sent or received; of a request, when it was sent.
     at: Option<Timestamp>,
-    /// The other side: `3cx`, `elevenlabs` or `agent`.
+    /// The other side.
+    #[schema(value_type = WirePeer)]
     peer: &'static str,
-    /// `sent` or `received`, seen from precall.
+    /// Seen from precall.
+    #[schema(value_type = WireWay)]
     way: &'static str,
     /// Method and path of a request, or the type of a message.
     what: String,
@@ -71,15 +75,17 @@ pub(crate) struct WireAnswer {
     dropped: u64,
 }
 
+problems!(WireProblems: API, SCOPE, CALL);
+
 /// Shows what went over the wire for a call: events and requests of 3CX, requests to ElevenLabs, the agent's messages.
 #[utoipa::path(
     get, path = "/api/v1/calls/{id}/wire", tag = "calls",
-    params(("id" = String, Path, description = "precall's id of the call, the PBX's, or that of a conversation")),
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 200, body = WireAnswer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
+        WireProblems,
     ),
 )]
 pub(crate) async fn wire(

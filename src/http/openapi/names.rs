@@ -3,6 +3,8 @@
 use precall_call::{Blame, Cause, Dial, Grade, NoVoice, Purpose, Route, Told};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaType, Type};
 
+use crate::config::Scope;
+
 /// States of a call.
 pub(crate) const CALL_STATES: [&str; 6] =
     ["offered", "greeting", "holding", "handing_off", "conversing", "released"];
@@ -145,6 +147,16 @@ names! {
         "elevenlabs",
         "threecx",
     ];
+    /// What an API key allows.
+    ApiScope = Scope::ALL.iter().map(|it| it.name());
+    /// Whether an API key can be used.
+    ApiKeyState = ["usable", "expired", "revoked"];
+    /// State of a version of a line.
+    LineVersionState = ["draft", "published", "trial", "retired"];
+    /// The other side of a message.
+    WirePeer = ["3cx", "elevenlabs", "agent"];
+    /// The way of a message.
+    WireWay = ["sent", "received"];
     /// Whether a probe passes.
     ProbeStatus = ["ok", "error"];
     /// Budgets of the installation.

@@ -13,9 +13,13 @@ use crate::http::error::{Code, MEDIA_TYPE};
 pub(crate) const API: &[Code] = &[
     Code::BadQuery,
     Code::Unauthenticated,
+    Code::AddressNotTrusted,
     Code::UnsupportedCoding,
     Code::TooManyFromSource,
+    Code::TooManyWrongKeys,
     Code::Internal,
+    // Without the keys of the database an unknown key may be a right one.
+    Code::DatabaseUnreachable,
 ];
 /// A path that needs a scope above `read`.
 pub(crate) const SCOPE: &[Code] = &[Code::Forbidden];

@@ -108,13 +108,24 @@ pub async fn send(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> Answer {
+    documented(method, path, send_anywhere(address, method, path, headers, body).await)
+}
+
+/// As [`send`], to a listener that does not have the documented path.
+pub async fn send_anywhere(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut stream = connect(address).await;
     let length = body.len().to_string();
     let mut all = headers.to_vec();
     all.push(("content-length", &length));
     stream.write_all(head(method, path, &all).as_bytes()).await.unwrap();
     drop(stream.write_all(body).await);
-    documented(method, path, read_answer(&mut stream).await)
+    read_answer(&mut stream).await
 }
 
 /// Checks that an answer is as the OpenAPI document says.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use precall_actors::api::{Busy, Health, HealthProblem, PbxHealth, SpoolHealth};
 use precall_call::At;
 
-use super::client::{get, send};
+use super::client::{get, send, send_anywhere};
 use super::harness::{READER, THREECX, run, run_metrics, run_with, settings};
 use super::scripted::well;
 use crate::http::MetricsPlace;
@@ -138,7 +138,7 @@ async fn metrics_can_have_their_own_listener() {
     assert_eq!(get(server.address, "/metrics", &[]).await.code(), "not_found");
     let server = run_metrics();
     assert_eq!(get(server.address, "/metrics", &[]).await.status, 200);
-    assert_eq!(get(server.address, "/api/v1/live", &[]).await.code(), "not_found");
+    assert_eq!(send_anywhere(server.address, "GET", "/api/v1/live", &[], b"").await.code(), "not_found");
 }
 
 /// Signed `seconds` from now, three times.

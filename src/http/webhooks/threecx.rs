@@ -16,7 +16,7 @@ use crate::http::response;
 use crate::http::webhooks::body::Body;
 use crate::http::webhooks::threecx_proof::{Proven, ThreeCxBody};
 
-problems!(Problems: WEBHOOK, SIGNED, &[Code::NoCall, Code::UnknownEventType, Code::AtCapacity]);
+problems!(Problems: WEBHOOK, SIGNED, &[Code::SecretWrong, Code::NoCall, Code::UnknownEventType, Code::AtCapacity]);
 
 /// Receives a webhook of 3CX.
 #[utoipa::path(
@@ -70,13 +70,12 @@ pub(crate) async fn webhook(
 /// none.
 #[utoipa::path(
     post, path = "/webhook/3cx/{token}", tag = "webhooks",
-    params(("token" = String, Path, description = "THREECX_WEBHOOK_TOKEN")),
-    request_body(content = String, content_type = "application/json", description = "As of `/webhook/3cx`"),
+    params(("token" = String, Path, min_length = 1, max_length = 1_024, description = "THREECX_WEBHOOK_TOKEN")),
+    request_body(content = ThreeCxWebhook, content_type = "application/json",
+        description = "Any content type is taken"),
     responses(
         (status = 200, body = Answer),
-        (status = "4XX", body = crate::http::error::ProblemBody, content_type = "application/problem+json"),
-        (status = 503, body = crate::http::error::ProblemBody, content_type = "application/problem+json",
-            description = "Nothing was done; try again after `Retry-After` seconds"),
+        Problems,
     ),
 )]
 pub(crate) async fn by_token(

@@ -1,12 +1,13 @@
 //! Metrics by line and PBX: how calls end, and how long callers hold.
 //!
 //! Ids of lines and names of PBXs come from the configuration. Only those have a series of their own, and only so many;
-//! calls of others count as `other`.
+//! calls of others count as `other`. The id of a line may be a number: its label is masked, as every number in metrics.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use precall_base::phone_number::E164;
 use precall_call::{Blame, Call, Route, Told};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -96,7 +97,8 @@ impl LineMetrics {
         let known = self.known();
         let named =
             |known: &HashSet<String>, name: &str| known.get(name).map_or(OTHER, String::as_str).to_owned();
-        let (line, pbx) = (named(&known.lines, after.policy.line.as_str()), named(&known.pbxs, pbx));
+        let line = masked(named(&known.lines, after.policy.line.as_str()));
+        let pbx = named(&known.pbxs, pbx);
         drop(known);
         let outcome = if before.is_none() { "refused" } else { outcome(after) };
         self.ended.get_or_create(&EndLabels { line, pbx, outcome }).inc();
@@ -105,6 +107,11 @@ impl LineMetrics {
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A number that is masked; an extension or a name as it is.
+fn masked(line: String) -> String {
+    line.parse::<E164>().map_or(line, |number| number.to_string())
 }
 
 fn add(known: &mut HashSet<String>, name: &str, most: usize) {

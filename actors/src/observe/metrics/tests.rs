@@ -179,6 +179,18 @@ fn series(page: &str) -> usize {
 }
 
 #[test]
+fn the_number_of_a_line_is_masked() {
+    let metrics = Metrics::new();
+    let Offer { policy, .. } = offer(Admission::Accepted);
+    let policy = Policy { line: LineId::new("+493012345678"), ..policy.as_ref().clone() };
+    let offer = Offer { policy: Arc::new(policy), admission: Admission::Refused(Cause::Loop) };
+    metrics.lines.know("default", std::iter::once("+493012345678"));
+    metrics.lines.observe("default", None, &open(&offer, At(5)).next);
+    let page = metrics.encode(&health()).unwrap();
+    has(&page, "precall_ended_calls_total{line=\"+49*****678\",pbx=\"default\",outcome=\"refused\"} 1");
+}
+
+#[test]
 fn hostile_values_make_a_bounded_number_of_series() {
     let metrics = Metrics::new();
     let names: Vec<String> = (0..5_000).map(|n| format!("+4930{n}\"}} 1\n")).collect();

@@ -5,7 +5,8 @@ use precall_store::lines::LineSettings;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::http::api::fields::{self, NAME_MAX, TEXT_MAX};
+use crate::http::api::callers::Policy;
+use crate::http::api::fields::{self, DescriptionText, NAME_MAX, NameText, TEXT_MAX};
 use crate::http::error::{Code, Problem};
 
 /// Limits of the columns.
@@ -16,20 +17,28 @@ const COUNT_MAX: i32 = 1_000_000;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
     /// The account; `default` when missing.
+    #[schema(value_type = Option<NameText>)]
     account_id: Option<String>,
     /// The agent's id at ElevenLabs.
+    #[schema(value_type = Option<NameText>)]
     agent_id: Option<String>,
     /// ElevenLabs' id of the number that the agent calls from, for route `callback`.
+    #[schema(value_type = Option<NameText>)]
     phone_number_id: Option<String>,
-    /// The greeting, at most 2,000 bytes. NOTICE_MESSAGE is put in front of it.
+    /// The greeting. NOTICE_MESSAGE is put in front of it.
+    #[schema(value_type = Option<DescriptionText>)]
     greeting_message: Option<String>,
     /// The voice of the greeting.
+    #[schema(value_type = Option<NameText>)]
     greeting_voice_id: Option<String>,
     /// The agent's language, as `de`.
+    #[schema(value_type = Option<NameText>)]
     language: Option<String>,
     /// The voice where there is no cloned one.
+    #[schema(value_type = Option<NameText>)]
     fallback_voice_id: Option<String>,
     /// A person or queue at the PBX for callers whom no agent can serve.
+    #[schema(value_type = Option<NameText>)]
     fallback_destination: Option<String>,
     /// Live calls of the line at once.
     #[schema(minimum = 1, maximum = 1_000_000)]
@@ -40,7 +49,8 @@ pub(crate) struct Settings {
     /// How long a caller waits for the voice, in seconds.
     #[schema(minimum = 1, maximum = 1_000_000)]
     clone_max_wait_seconds: Option<i32>,
-    /// Who may hear a caller's voice: `number`, `proof` or `never`.
+    /// Who may hear a caller's voice.
+    #[schema(value_type = Option<Policy>)]
     voice_policy: Option<String>,
 }
 
