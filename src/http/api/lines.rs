@@ -332,7 +332,8 @@ pub(crate) async fn publish(
 #[serde(deny_unknown_fields)]
 pub(crate) struct NothingToSay {}
 
-problems!(RollBackProblems: API, SCOPE, ONCE, BODY, DATABASE, &[Code::BadNumber, Code::LineNotFound, Code::NotPossible]);
+problems!(RollBackProblems: API, SCOPE, ONCE, BODY, DATABASE,
+    &[Code::BadNumber, Code::LineNotFound, Code::NotPossible]);
 
 /// Ends the trial of a line; without one, the version that was published before counts again.
 #[utoipa::path(

@@ -174,8 +174,10 @@ fn gauges_and_webhooks_are_exported() {
     assert!(page.ends_with("# EOF\n"));
 }
 
+/// The series of a page. How long the spool lasts is known only once it has grown for a while.
 fn series(page: &str) -> usize {
-    page.lines().filter(|line| !line.starts_with('#')).count()
+    let counts = |line: &&str| !line.starts_with('#') && !line.starts_with("precall_spool_left_days");
+    page.lines().filter(counts).count()
 }
 
 #[test]
