@@ -5,7 +5,7 @@ use precall_call::{Blame, Cause, NoVoice, Told};
 /// Why a call ended, as the rest of a sentence.
 pub(super) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
     match (cause, blame) {
-        (Cause::Completed, _) => "the conversation with the agent took place and is over",
+        (Cause::Completed, _) => "the conversation with the agent took place",
         (Cause::CallerHungUp, _) => "the caller hung up",
         (Cause::AgentEnded, None) => "the agent said goodbye",
         (Cause::AgentEnded, Some(_)) => "the agent hung up twice before the caller heard it",
@@ -99,7 +99,7 @@ pub(super) fn advice(cause: Cause, blame: Option<Blame>) -> Option<&'static str>
 /// Who caused the end.
 pub(super) fn blame(blame: Option<Blame>) -> &'static str {
     match blame {
-        None => "nobody's: nothing went wrong",
+        None => "nobody's",
         Some(Blame::Caller) => "the caller's side",
         Some(Blame::Pbx) => "the phone system (3CX)",
         Some(Blame::Provider) => "ElevenLabs",

@@ -3,17 +3,39 @@
 use std::time::Duration;
 
 use precall_call::{
-    Admission, AgentLoss, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen, NoVoice,
-    Operator, Person, ProofWay, ProvedBy, Purpose, Report, Request, Rung, Speaker, VoiceSource,
+    Admission, AgentLoss, Answered, At, AudioHeard, Blame, Call, CallPart, Cause, Event, Grade, GreetingEnd,
+    HandoffFailure, LegSeen, NoVoice, Operator, Person, ProofWay, ProvedBy, Purpose, Report, Request, Rung,
+    Speaker, VoiceSource,
 };
 
+/// What an event met. Without it the words are less exact: the log may be of a newer precall.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    /// When it happened.
+    pub(super) at: At,
+    /// The call before it.
+    pub(super) before: Option<&'a Call>,
+    /// The call after it.
+    pub(super) after: Option<&'a Call>,
+    /// What the attempt that it speaks of tries.
+    pub(super) rung: Option<Rung>,
+}
+
+impl Scene<'_> {
+    fn is_over(&self) -> bool {
+        self.after.is_some_and(Call::is_released)
+    }
+}
+
 /// What happened, as a sentence without a full stop. None for events that only keep the log in order.
-pub(super) fn sentence(event: &Event) -> Option<String> {
+pub(super) fn sentence(event: &Event, scene: Scene<'_>) -> Option<String> {
     Some(match event {
         Event::Offered(offer) => match offer.admission {
             Admission::Accepted => "The call came in and was accepted".to_owned(),
             Admission::Refused(cause) => {
-                format!("The call came in and was refused: {}", super::causes::cause(cause, None))
+                // A refused call is busy by precall's own calls alone.
+                let blame = (cause == Cause::Busy).then_some(Blame::Precall);
+                format!("The call came in and was refused: {}", super::causes::cause(cause, blame))
             }
             Admission::EndedBefore => "The call came in, but 3CX had already reported its end".to_owned(),
         },
@@ -63,10 +85,27 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
         Event::HandoffSucceeded { attempt, conversation: Some(id) } => {
             format!("Attempt {attempt} reached the agent (conversation {id})")
         }
-        Event::HandoffSucceeded { attempt, conversation: None } => format!("Attempt {attempt} succeeded"),
+        Event::HandoffSucceeded { attempt, conversation: None } => match scene.rung {
+            Some(Rung::Destination | Rung::Person) => {
+                format!("Attempt {attempt} succeeded: the person or queue has the call")
+            }
+            Some(Rung::Apology) => "The apology was played to its end".to_owned(),
+            Some(Rung::Transfer) => format!("Attempt {attempt} succeeded: 3CX passed the call to the agent's trunk"),
+            Some(
+                Rung::BridgeCloned | Rung::BridgeFallback | Rung::CallbackCloned | Rung::CallbackFallback,
+            ) => format!("Attempt {attempt} reached the agent"),
+            None => format!("Attempt {attempt} succeeded"),
+        },
         Event::HandoffFailed { attempt, why } => format!("Attempt {attempt} failed: {}", handoff_failure(*why)),
         Event::AgentSpoke { .. } => "The caller hears the agent for the first time".to_owned(),
-        Event::AgentEnded { .. } => "The agent ended the conversation, and the caller heard all of it".to_owned(),
+        Event::AgentEnded { attempt } => {
+            let was_heard = scene.before.is_none_or(|call| call.agent_heard.is_some_and(|heard| heard >= *attempt));
+            if was_heard {
+                "The agent ended the conversation, and the caller heard all of it".to_owned()
+            } else {
+                "The agent hung up before the caller heard a word of it".to_owned()
+            }
+        }
         Event::AgentLost { why, .. } => agent_loss(*why).to_owned(),
         Event::PersonAsked { person, .. } => match person {
             Person::Fallback => "The caller asked the agent for a person".to_owned(),
@@ -92,14 +131,49 @@ pub(super) fn sentence(event: &Event) -> Option<String> {
                 Person::Named(name) => format!("{who} sent the caller to \"{name}\""),
             }
         }
-        Event::DeadlinePassed { .. } => "precall had waited long enough and went on".to_owned(),
-        Event::Panicked { part, .. } => format!("A fault in precall stopped {}; it was started again", panicked(*part)),
+        Event::DeadlinePassed { .. } => overdue(scene).to_owned(),
+        Event::Panicked { part, .. } => {
+            let then = if scene.is_over() { "ended" } else { "went on" };
+            format!("A fault in precall stopped {}; the call {then}", panicked(*part))
+        }
         Event::Resumed { leg, .. } => match leg {
             LegSeen::None => "precall was restarted and resumed the call".to_owned(),
             LegSeen::Present => "precall was restarted and resumed the call; the caller was still there".to_owned(),
             LegSeen::Gone => "precall was restarted, and the caller was gone".to_owned(),
         },
     })
+}
+
+/// What precall waited for, and no longer does.
+fn overdue(scene: Scene<'_>) -> &'static str {
+    const UNKNOWN: &str = "precall had waited long enough and went on";
+    let Some(before) = scene.before else { return UNKNOWN };
+    let due = &before.deadlines;
+    let passed = |at: Option<At>| at.is_some_and(|at| at <= scene.at);
+    // In the order in which the machine of calls looks at them.
+    if passed(due.leg) {
+        return if before.instants.leg_connected.is_some() {
+            "The caller's leg did not come back"
+        } else {
+            "The caller's leg did not come in time"
+        };
+    }
+    if passed(due.conversation) {
+        return "The conversation reached its longest duration";
+    }
+    if passed(due.handoff) {
+        return "The attempt took too long";
+    }
+    if passed(due.proof) {
+        return "The caller did not enter a PIN in time";
+    }
+    if passed(due.voice) || passed(due.hold) {
+        return "The cloned voice was not there in time";
+    }
+    if passed(due.greeting) {
+        return "The greeting took too long";
+    }
+    UNKNOWN
 }
 
 fn operator(by: Option<&Operator>) -> String {
@@ -163,7 +237,7 @@ fn tried(rung: Rung) -> &'static str {
         Rung::CallbackFallback => "the agent calls the caller, in the fallback voice",
         Rung::Destination => "a transfer to FALLBACK_DESTINATION",
         Rung::Apology => "an apology, then the end of the call",
-        Rung::Person => "a transfer to the person whom the caller asked for",
+        Rung::Person => "a transfer to the person",
     }
 }
 
@@ -197,6 +271,9 @@ fn reported(report: &Report) -> String {
         Some(Purpose::Greeting) => "the greeting call",
         Some(Purpose::Agent) | None => "the agent's conversation",
     };
+    if report.answered == Answered::Voicemail {
+        return format!("ElevenLabs reported that a voicemail box took {what}");
+    }
     let took = report.duration.map(|took| format!(" after {}", seconds(took))).unwrap_or_default();
     match report.grade {
         Grade::Completed => format!("ElevenLabs reported {what} as over{took}"),

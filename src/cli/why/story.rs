@@ -1,16 +1,19 @@
 //! The story of a call, from its row and its events: what happened, whose fault it was, what the caller heard, and what
 //! to do. Pure.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
-use precall_call::{Blame, Cause, Event, GreetingEnd, NoVoice, Rung, Told};
+use precall_call::{
+    At, Blame, Call, Cause, Event, Grade, GreetingEnd, NoVoice, Purpose, Rung, Told, open, step,
+};
 use precall_store::events::event_json;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::causes::{advice, blame, cause, no_voice, told, voice_advice};
-use super::sentences::sentence;
+use super::sentences::{Scene, sentence};
 use crate::cli::span::short;
 
 /// What the API says of a call, as far as the story needs it.
@@ -55,11 +58,28 @@ pub(super) fn story(call: &Called, events: &[Happened]) -> String {
         events.iter().map(|happened| (event_json::decode(&happened.event).ok(), happened)).collect();
     let mut said = head(call);
     said.push_str("\nWhat happened\n");
+    let mut state = None;
+    let mut rungs = BTreeMap::new();
     for (event, happened) in &read {
         let words = match event {
-            Some(event) => sentence(event),
+            Some(event) => {
+                let at = At(happened.at.as_microsecond());
+                let after = after_event(state.as_ref(), event, at);
+                if let Event::HandoffStarted { attempt, rung } = event {
+                    rungs.insert(*attempt, *rung);
+                }
+                let rung = match event {
+                    Event::HandoffSucceeded { attempt, .. } => rungs.get(attempt).copied(),
+                    _ => None,
+                };
+                let words =
+                    sentence(event, Scene { at, before: state.as_ref(), after: after.as_ref(), rung });
+                state = after;
+                words
+            }
             // Of a newer precall.
             None => {
+                state = None;
                 happened.event.get("kind").and_then(Value::as_str).map(|kind| format!("Event \"{kind}\""))
             }
         };
@@ -71,6 +91,15 @@ pub(super) fn story(call: &Called, events: &[Happened]) -> String {
     }
     said.push_str(&ending(call, &read));
     said
+}
+
+/// The call after an event, as the machine of calls has it; none if its log is not known from the beginning.
+fn after_event(before: Option<&Call>, event: &Event, at: At) -> Option<Call> {
+    match (before, event) {
+        (None, Event::Offered(offer)) => Some(open(offer, at).next),
+        (Some(call), event) => Some(step(call, event, at).next),
+        (None, _) => None,
+    }
 }
 
 fn head(call: &Called) -> String {
@@ -104,8 +133,12 @@ fn ending(call: &Called, events: &[(Option<Event>, &Happened)]) -> String {
     let whose = call.blame.as_deref().and_then(Blame::from_name);
     match (&call.cause, why) {
         (_, Some(why)) => {
-            let _ = writeln!(said, "  Why it ended:  {}", cause(why, whose));
-            let _ = writeln!(said, "  Whose fault:   {}", blame(whose));
+            let went_on = why == Cause::Completed && call.told.as_deref() == Some(Told::Person.name());
+            let and = if went_on { ", and a person took the call" } else { "" };
+            let _ = writeln!(said, "  Why it ended:  {}{and}", cause(why, whose));
+            let all_well = whose.is_none() && call.voice_missing.is_none() && call.failures.is_empty();
+            let well = if all_well { ": nothing went wrong" } else { "" };
+            let _ = writeln!(said, "  Whose fault:   {}{well}", blame(whose));
         }
         (Some(name), None) => {
             let _ = writeln!(said, "  Why it ended:  {name}");
@@ -117,12 +150,16 @@ fn ending(call: &Called, events: &[(Option<Event>, &Happened)]) -> String {
     if let Some(missing) = missing {
         let _ = writeln!(said, "  The voice:     not the caller's own, because {}", no_voice(missing));
     }
-    let words: Vec<&Failure> = call.failures.iter().filter(|failure| failure.detail.is_some()).collect();
+    // Words that stand in the story already are not told twice.
+    let is_told = |failure: &&Failure| events.iter().any(|(_, happened)| happened.detail == failure.detail);
+    let words = call.failures.iter().filter(|failure| failure.detail.is_some() && !is_told(failure));
+    let words: Vec<&Failure> = words.collect();
     if !words.is_empty() {
         said.push_str("\nWhat others said\n");
         for failure in words {
             let detail = failure.detail.as_deref().unwrap_or_default();
-            let _ = writeln!(said, "{:>9}  {}: {detail}", after(call.started_at, failure.at), failure.kind);
+            let what = failure.kind.replace('_', " ");
+            let _ = writeln!(said, "{:>9}  {what}: {detail}", after(call.started_at, failure.at));
         }
     }
     said.push_str("\nWhat to do\n");
@@ -144,14 +181,16 @@ fn heard(call: &Called, events: &[(Option<Event>, &Happened)]) -> String {
     let greeted = has(&|event| {
         matches!(event, Event::GreetingEnded { end: GreetingEnd::Played | GreetingEnd::Skipped })
             || matches!(event, Event::SoundStarted)
+            || matches!(event, Event::Reported(report) if report.grade == Grade::Completed
+                && report.purpose == Some(Purpose::Greeting))
     });
     if greeted {
         parts.push("heard the greeting");
     }
     let spoke = has(&|event| matches!(event, Event::AgentSpoke { .. }));
     let called_back = has(&|event| {
-        matches!(event, Event::Reported(report) if report.grade == precall_call::Grade::Completed
-            && report.purpose != Some(precall_call::Purpose::Greeting))
+        matches!(event, Event::Reported(report) if report.grade == Grade::Completed
+            && report.purpose != Some(Purpose::Greeting))
     });
     if spoke || called_back {
         parts.push("talked with the agent");
@@ -176,5 +215,9 @@ fn after(from: Timestamp, to: Timestamp) -> String {
     format!("+{}", short(to.duration_since(from)))
 }
 
+#[cfg(test)]
+mod kinds;
+#[cfg(test)]
+mod played;
 #[cfg(test)]
 mod tests;

@@ -48,10 +48,14 @@ fn a_call_that_lost_its_agent_is_told_in_order() {
         ("00:05", json!({ "kind": "line_spoken", "number": 1, "by": "agent" })),
         ("00:06", json!({ "kind": "a_kind_of_tomorrow" })),
     ]);
-    let failure = json!({ "at": "2026-11-29T11:00:04Z", "kind": "handoff_failed", "detail": refused });
+    // The first of them is told already.
+    let failures = json!([
+        { "at": "2026-11-29T11:00:04Z", "kind": "handoff_failed", "detail": refused },
+        { "at": "2026-11-29T11:00:05Z", "kind": "voice_missing", "detail": "no slot is free" },
+    ]);
     let called = call(&json!({
         "cause": "reached_person", "blame": "provider", "told": "person", "voice_missing": "no_consent",
-        "failures": [failure],
+        "failures": failures,
     }));
     assert_eq!(
         story(&called, &events),
@@ -75,7 +79,7 @@ In short
   The voice:     not the caller's own, because no valid consent covers the voice sample
 
 What others said
-   +4.0 s  handoff_failed: the agent is not published (status 404)
+   +5.0 s  voice missing: no slot is free
 
 What to do
   Look at the provider's words above, and run `precall check`.

@@ -1,0 +1,241 @@
+//! A call that a test plays through the machine of calls, and its story.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at what it did not expect")]
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use precall_call::{
+    Admission, AgentLoss, Answered, At, Blame, Call, Cause, ConversationId, Effect, Event, Grade,
+    GreetingEnd, HandoffFailure, LineId, NoVoice, Offer, Operator, Policy, Proof, Purpose, Report, Route,
+    Voice, VoiceId, VoiceSource, VoiceWait, open, step,
+};
+use precall_store::events::event_json;
+use serde_json::json;
+
+use super::{Called, Happened, story};
+
+const SECOND: i64 = 1_000_000;
+/// 2026-11-30, 9 o'clock.
+const BEGIN: At = At(1_796_029_200 * SECOND);
+
+/// A call as it goes on. Each event comes a second after the one before.
+pub(super) struct Played {
+    pub(super) call: Call,
+    events: Vec<(Event, At, Option<&'static str>)>,
+}
+
+impl Played {
+    pub(super) fn of(policy: Policy) -> Self {
+        Self::offered(Offer { policy: Arc::new(policy), admission: Admission::Accepted })
+    }
+
+    pub(super) fn refused(route: Route, cause: Cause) -> Self {
+        let policy = Arc::new(call_policy(route));
+        Self::offered(Offer { policy, admission: Admission::Refused(cause) })
+    }
+
+    pub(super) fn offered(offer: Offer) -> Self {
+        let opened = open(&offer, BEGIN);
+        let mut played = Self { call: opened.next, events: vec![(Event::Offered(offer), BEGIN, None)] };
+        played.intend(opened.effects, BEGIN);
+        played
+    }
+
+    /// A caller on a live leg, who is being greeted.
+    pub(super) fn bridge() -> Self {
+        Self::of(call_policy(Route::Bridge)).greeted()
+    }
+
+    pub(super) fn greeted(self) -> Self {
+        self.then(Event::LegConnected)
+            .then(Event::GreetingStarted { conversation: None })
+            .then(Event::SoundStarted)
+    }
+
+    /// A caller who talks with the agent in the cloned voice.
+    pub(super) fn talking() -> Self {
+        Self::bridge().then(cloned()).then(ready(1)).then(PLAYED).then(Event::AgentSpoke { attempt: 1 })
+    }
+
+    /// A caller whose telephone rings with the greeting.
+    pub(super) fn callback() -> Self {
+        let conversation = Some(ConversationId::new("conv_greeting"));
+        Self::of(call_policy(Route::Callback)).then(Event::GreetingStarted { conversation })
+    }
+
+    /// A caller who is called back by the agent.
+    pub(super) fn called_back() -> Self {
+        Self::callback().then(cloned()).then(reported(Purpose::Greeting, Grade::Completed))
+    }
+
+    pub(super) fn then(self, event: Event) -> Self {
+        self.said(event, None)
+    }
+
+    /// With the words of who refused it.
+    pub(super) fn said(mut self, event: Event, words: impl Into<Option<&'static str>>) -> Self {
+        let at = At(self.events.last().unwrap().1.0 + SECOND);
+        self.take(event, at, words.into());
+        self
+    }
+
+    /// Until the deadline of the state.
+    pub(super) fn waits(mut self) -> Self {
+        let deadline = self.call.deadline().expect("a live call has a deadline");
+        self.take(Event::DeadlinePassed { generation: deadline.generation }, deadline.due, None);
+        self
+    }
+
+    /// Until the call is over.
+    pub(super) fn waits_for_the_end(mut self) -> Self {
+        while !self.call.is_released() {
+            self = self.waits();
+        }
+        self
+    }
+
+    pub(super) fn take(&mut self, event: Event, at: At, words: Option<&'static str>) {
+        let stepped = step(&self.call, &event, at);
+        assert!(
+            stepped.next.version > self.call.version,
+            "{event:?} changes nothing in {:?}",
+            self.call.phase
+        );
+        self.call = stepped.next;
+        self.events.push((event, at, words));
+        self.intend(stepped.effects, at);
+    }
+
+    /// Intents are recorded at once, as the call's actor does.
+    pub(super) fn intend(&mut self, effects: Vec<Effect>, at: At) {
+        let mut work = VecDeque::from(effects);
+        while let Some(effect) = work.pop_front() {
+            if let Effect::Intend(intent) = effect {
+                let stepped = step(&self.call, &intent, at);
+                self.call = stepped.next;
+                self.events.push((intent, at, None));
+                work.extend(stepped.effects);
+            }
+        }
+    }
+
+    /// As the API shows the call.
+    pub(super) fn told(&self) -> String {
+        let time = |at: At| Timestamp::from_microsecond(at.0).unwrap();
+        let release = self.call.release().expect("the call is over");
+        let missing = match self.call.voice {
+            Voice::Fallback(why) => Some(why.name()),
+            Voice::Awaited | Voice::Cloned(_) => None,
+        };
+        let failures = self.events.iter().filter(|(.., words)| words.is_some());
+        let failures = failures.map(
+            |(event, at, words)| json!({ "at": time(*at), "kind": event_json::kind(event), "detail": words }),
+        );
+        let called: Called = serde_json::from_value(json!({
+            "id": "019ae3f0-0000-7000-8000-000000000001", "threecx_call_id": "42", "caller_id": "+4930123456",
+            "called_number": "+4930100", "line": "default", "route": self.call.policy.route.name(),
+            "state": "released", "cause": release.cause.name(), "blame": release.blame.map(Blame::name),
+            "told": release.told.name(), "voice_missing": missing, "started_at": time(BEGIN),
+            "ended_at": self.call.instants.released.map(time), "failures": failures.collect::<Vec<_>>(),
+        }))
+        .unwrap();
+        let happened = self.events.iter().map(|(event, at, words)| Happened {
+            at: time(*at),
+            event: event_json::encode(event),
+            detail: words.map(str::to_owned),
+        });
+        story(&called, &happened.collect::<Vec<_>>())
+    }
+}
+
+/// A line with everything but persons, a notice and a proof.
+pub(super) fn call_policy(route: Route) -> Policy {
+    Policy {
+        route,
+        line_version: None,
+        line: LineId::new("default"),
+        fallback_voice: Some(VoiceId::new("fallback")),
+        voice_wait: VoiceWait::Hold,
+        auto_transition: true,
+        has_bridge: true,
+        has_transfer: true,
+        has_destination: true,
+        persons: [].into(),
+        ends_with_pbx_call: true,
+        notice: None,
+        skip_key: Some('1'),
+        person_key: Some('0'),
+        proof: Proof::None,
+        pin_wait: Duration::from_secs(10),
+        clone_max_wait: Duration::from_secs(35),
+        ring_max: Duration::from_secs(45),
+        greeting_max: Duration::from_secs(15),
+        handoff_max: Duration::from_secs(20),
+        conversation_max: Duration::from_secs(600),
+        leg_max: Duration::from_secs(10),
+        list_max: Some(Duration::from_secs(300)),
+        report_grace: Duration::from_secs(30),
+        notes_first_word: true,
+        free_retries: true,
+    }
+}
+
+pub(super) const PLAYED: Event = Event::GreetingEnded { end: GreetingEnd::Played };
+
+pub(super) fn cloned() -> Event {
+    Event::VoiceReady {
+        voice: VoiceId::new("voice_of_the_caller"),
+        job: None,
+        source: VoiceSource::Clone,
+        took: Duration::from_secs(3),
+    }
+}
+
+pub(super) fn ready(attempt: u8) -> Event {
+    Event::HandoffSucceeded { attempt, conversation: Some(ConversationId::new("conv_agent")) }
+}
+
+pub(super) fn failed(attempt: u8, why: HandoffFailure) -> Event {
+    Event::HandoffFailed { attempt, why }
+}
+
+pub(super) fn lost(attempt: u8, why: AgentLoss) -> Event {
+    Event::AgentLost { attempt, why }
+}
+
+pub(super) fn missing(why: NoVoice) -> Event {
+    Event::VoiceMissing { why, job: None }
+}
+
+pub(super) fn report(purpose: Purpose, grade: Grade) -> Report {
+    let conversation = match purpose {
+        Purpose::Greeting => "conv_greeting",
+        Purpose::Agent => "conv_agent",
+    };
+    Report {
+        conversation: ConversationId::new(conversation),
+        purpose: Some(purpose),
+        grade,
+        failure: None,
+        duration: Some(Duration::from_secs(48)),
+        has_words: grade == Grade::Completed,
+        has_analysis: false,
+        answered: Answered::Unknown,
+    }
+}
+
+pub(super) fn reported(purpose: Purpose, grade: Grade) -> Event {
+    Event::Reported(report(purpose, grade))
+}
+
+/// Without a voice of its own the agent speaks in the fallback voice, and says goodbye.
+pub(super) fn without(why: NoVoice, words: Option<&'static str>) -> Played {
+    let call = Played::bridge().said(missing(why), words).then(ready(1)).then(PLAYED);
+    call.then(Event::AgentSpoke { attempt: 1 }).then(Event::AgentEnded { attempt: 1 })
+}
+
+pub(super) fn operator(name: &str) -> Option<Operator> {
+    Some(Operator::new(name))
+}
