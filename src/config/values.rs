@@ -8,6 +8,7 @@ use std::io::Read as _;
 
 use precall_base::invisible::{is_utf16, trimmed};
 use precall_call::Route;
+use precall_providers::redact;
 use serde::de::DeserializeOwned;
 
 use super::environment_name::Environment;
@@ -62,6 +63,10 @@ impl Values {
                 Some(Value { text, origin: Origin::Default })
             });
             if let Some(value) = value {
+                if variable.is_secret() {
+                    // Whoever repeats it: no text that precall shows has it.
+                    redact::know(&value.text);
+                }
                 by_name.insert(variable.name, value);
             }
         }

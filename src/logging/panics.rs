@@ -7,9 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use precall_providers::redact::redact;
 use slog::{Logger, error};
-
-use crate::config::masked;
 
 /// Replaces the panic hook. A second call replaces it again, so that no panic is logged twice.
 pub(super) fn log_panics(logger: Logger, is_running: Arc<AtomicBool>) {
@@ -31,7 +30,7 @@ pub(super) fn log_panics(logger: Logger, is_running: Arc<AtomicBool>) {
     }));
 }
 
-/// The payload's text, shortened and with telephone numbers masked: an assertion may have printed them.
+/// The payload's text, shortened and without secrets and telephone numbers: an assertion may have printed them.
 fn message(payload: &(dyn Any + Send)) -> String {
     const MAX: usize = 500;
     let text = payload
@@ -39,5 +38,5 @@ fn message(payload: &(dyn Any + Send)) -> String {
         .copied()
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
-    masked(&text.chars().take(MAX).collect::<String>())
+    redact(text, MAX, &[])
 }

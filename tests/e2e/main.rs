@@ -24,6 +24,7 @@ mod left_callers;
 mod one_engine;
 mod open_files;
 mod operator_commands;
+mod planted;
 mod program;
 mod refusals;
 mod serve;
