@@ -13,6 +13,7 @@ mod audit_trail;
 mod bodies;
 mod client;
 mod documents;
+mod doors;
 mod fair_share;
 mod follow;
 mod harness;

@@ -294,7 +294,7 @@ fn a_process_logs_its_lines_library_warnings_and_panics_to_standard_error() {
     let said: Vec<_> = lines.iter().map(|line| line["msg"].as_str().unwrap()).collect();
     assert_eq!(said, ["ours", "from a library", "panicked"]);
     assert_eq!(lines[1]["target"], "rustls::conn");
-    assert_eq!(lines[2]["message"], "no such caller: +**********61");
+    assert_eq!(lines[2]["message"], "no such caller: +*****961");
     assert_eq!((&lines[2]["thread"], &lines[2]["level"]), (&Value::from("worker"), &Value::from("error")));
     assert!(lines[2]["location"].as_str().unwrap().contains("logging/tests.rs:"), "{}", lines[2]);
     let printed = String::from_utf8(output.stdout).unwrap();

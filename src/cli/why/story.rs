@@ -216,8 +216,4 @@ fn after(from: Timestamp, to: Timestamp) -> String {
 }
 
 #[cfg(test)]
-mod kinds;
-#[cfg(test)]
-mod played;
-#[cfg(test)]
 mod tests;

@@ -49,9 +49,14 @@ pub(crate) async fn once<B: MessageBody + 'static>(
     let (Some(key), Some(app)) = (key, app) else {
         return Ok(next.call(request).await?.map_into_boxed_body());
     };
-    // A client without a right key gets the answer of the path.
-    let Ok(client) = auth::authorise(request.request(), Scope::Read) else {
-        return Ok(next.call(request).await?.map_into_boxed_body());
+    let client = match auth::authorise(request.request(), Scope::Read) {
+        Ok(client) => client,
+        // Asked again by the path, a wrong key would count as two.
+        Err(problem) if matches!(problem.code, Code::Unauthenticated | Code::TooManyWrongKeys) => {
+            return Ok(request.into_response(problem.error_response()));
+        }
+        // The path may need another scope.
+        Err(_) => return Ok(next.call(request).await?.map_into_boxed_body()),
     };
     let begun = async {
         let key = key.to_str().ok().filter(|key| is_key(key));

@@ -167,7 +167,14 @@ impl Handler<LineIds> for CallSupervisor {
     type Result = Vec<String>;
 
     fn handle(&mut self, _: LineIds, _: &mut Context<Self>) -> Vec<String> {
-        self.lines.all().map(|line| line.id.to_string()).collect()
+        // A line on trial is there once for each of its versions.
+        let mut ids: Vec<String> = Vec::new();
+        for line in self.lines.all() {
+            if !ids.iter().any(|id| *id == line.id.as_str()) {
+                ids.push(line.id.to_string());
+            }
+        }
+        ids
     }
 }
 

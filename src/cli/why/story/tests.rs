@@ -1,6 +1,9 @@
 //! Stories of calls: one in full, and the end of each kind of call.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
+mod kinds;
+mod played;
+
 use std::collections::BTreeSet;
 
 use precall_call::{Blame, Cause, NoVoice, Told};

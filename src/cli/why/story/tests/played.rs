@@ -14,7 +14,7 @@ use precall_call::{
 use precall_store::events::event_json;
 use serde_json::json;
 
-use super::{Called, Happened, story};
+use crate::cli::why::story::{Called, Happened, story};
 
 const SECOND: i64 = 1_000_000;
 /// 2026-11-30, 9 o'clock.
