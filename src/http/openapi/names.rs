@@ -141,6 +141,7 @@ names! {
         "webhooks",
         "storage",
         "alerts",
+        "configuration",
         "host",
         "elevenlabs",
         "threecx",
