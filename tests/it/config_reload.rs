@@ -218,3 +218,35 @@ async fn the_running_configuration_shows_its_sources_and_no_secret() {
     }
     world.stop().await;
 }
+
+#[actix::test]
+async fn a_lower_limit_refuses_the_next_call_and_ends_none() {
+    let world = World::with(Plan::default().conversation_ms(2_000)).await;
+    let live = world.ring("pbx-1", &caller(1)).await;
+    assert_eq!(world.reload(&[("MAX_LIVE_CALLS", "1")]).await.0, 200);
+    let (status, problem) = world.post_3cx(&incoming("pbx-2", &caller(2))).await;
+    assert_eq!((status, problem["code"].as_str()), (503, Some("at_capacity")), "{problem}");
+    assert_eq!(world.get("/health").await.1["capacity"]["live_calls"]["limit"], 1);
+    world.completed(live).await;
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_process_that_does_not_lead_yet_reloads_as_well() {
+    let plan = PbxPlan::default().env("NOTICE_GIVEN_BY", "pbx").env("NOTICE_MESSAGE", "");
+    let world = PbxWorld::with(plan).await;
+    let world = world.restart_without_database().await;
+    let change = [("MAX_LIVE_CALLS", "1"), ("GREETING_MAX_SECONDS", "14")];
+    let (status, answer) = world.reload(&change).await;
+    assert_eq!(
+        (status, &answer["changed"]),
+        (200, &json!(["MAX_LIVE_CALLS", "GREETING_MAX_SECONDS"])),
+        "{answer}"
+    );
+    world.open_database().await;
+    world.ready().await;
+    assert_eq!(world.get("/health").await.1["capacity"]["live_calls"]["limit"], 1);
+    let call = world.call_of(&world.rings(&world.known_caller(1).await)).await;
+    world.completed(call).await;
+    world.stop_after_cuts().await;
+}
