@@ -3,9 +3,13 @@
 mod engine_settings;
 mod error;
 mod pools;
+mod reloader;
+#[cfg(test)]
+mod snapshot;
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
 use actix_web::dev::ServerHandle;
 use precall_actors::api::EngineHandle;
@@ -20,17 +24,24 @@ use precall_store::connect::DatabaseUrl;
 use precall_store::spool::handle::SpoolHandle;
 use precall_store::spool::room;
 use slog::{Logger, info, warn};
+use tokio::task::JoinHandle;
 
 use crate::alerts;
 use crate::config::{Config, DatabaseSource, Environment, Storage};
 use crate::embedded_database::EmbeddedDatabase;
 use crate::http;
+use crate::http::CurrentSettings;
+use crate::logging::LogLevel;
+use crate::reload::{NoAnswer, ReloadDesk};
 pub(crate) use engine_settings::collector;
 #[cfg(test)]
 pub(crate) use engine_settings::default_line;
 use engine_settings::{EngineParts, engine_settings};
 pub use error::AppError;
 use pools::Pools;
+use reloader::Reloader;
+#[cfg(test)]
+pub(crate) use snapshot::{Snapshot, snapshot};
 
 /// A running precall.
 pub struct Application {
@@ -38,7 +49,9 @@ pub struct Application {
     engine: Engine,
     servers: Vec<ServerHandle>,
     embedded: Option<EmbeddedDatabase>,
-    drain: std::time::Duration,
+    reloads: ReloadDesk,
+    reloading: JoinHandle<()>,
+    level: Arc<OnceLock<LogLevel>>,
     log: Logger,
 }
 
@@ -59,9 +72,11 @@ impl Application {
         let parts = EngineParts { pools, spool, samples: samples.clone(), faults, log: log.clone() };
         let engine = Engine::start(engine_settings(config, parts)?)?;
         let mut servers = Vec::new();
-        let settings = http_settings(config, samples, &log);
+        let settings = CurrentSettings::new(http_settings(config, samples.clone(), &log));
+        let (reloads, orders) = ReloadDesk::new(config.clone());
         let server = http::server(
             settings.clone(),
+            reloads.clone(),
             engine.handle(),
             reading.clone(),
             listener,
@@ -70,14 +85,24 @@ impl Application {
         servers.push(server.handle());
         actix::spawn(server);
         if let Some(metrics) = config.server.metrics_addr {
-            let server = http::metrics_server(settings, engine.handle(), reading, listen(metrics)?)?;
+            let (settings, reloads) = (settings.clone(), reloads.clone());
+            let server = http::metrics_server(settings, reloads, engine.handle(), reading, listen(metrics)?)?;
             servers.push(server.handle());
             actix::spawn(server);
         }
         watch_alerts(config, &engine.handle(), &log)?;
+        let level = Arc::new(OnceLock::new());
+        let reloader = Reloader {
+            desk: reloads.clone(),
+            engine: engine.handle(),
+            http: settings,
+            samples,
+            level: Arc::clone(&level),
+            log: log.clone(),
+        };
+        let reloading = actix::spawn(reloader.run(orders));
         info!(log, "listening"; "address" => %address);
-        let drain = config.server.drain_timeout;
-        Ok(Self { address, engine, servers, embedded, drain, log })
+        Ok(Self { address, engine, servers, embedded, reloads, reloading, level, log })
     }
 
     /// The listening address.
@@ -98,6 +123,22 @@ impl Application {
         self.engine.handle()
     }
 
+    /// A reload of the configuration sets this level of the log.
+    pub(crate) fn set_log_level(&self, level: LogLevel) {
+        // It is set once, by the command that set up the log.
+        let _already = self.level.set(level);
+    }
+
+    /// Reads the configuration again, in the background. The log says what became of it.
+    pub(crate) fn begin_reload(&self, by: &'static str) {
+        let (reloads, log) = (self.reloads.clone(), self.log.clone());
+        actix::spawn(async move {
+            if reloads.reload(by).await == Err(NoAnswer::TooMany) {
+                warn!(log, "too many reloads wait, this one is left out"; "by" => by);
+            }
+        });
+    }
+
     /// Reloads the lines.
     pub async fn reload_lines(&self) {
         self.engine.reload_lines().await;
@@ -106,7 +147,7 @@ impl Application {
     /// Drains: accepts no new calls, waits for live calls, then stops everything. The next start resumes calls that are
     /// left.
     pub async fn stop(self) {
-        let left = self.engine.drain(self.drain).await;
+        let left = self.engine.drain(self.reloads.running().server.drain_timeout).await;
         if left > 0 {
             warn!(self.log, "stopping with live calls, the next start resumes them"; "calls" => left);
         }
@@ -121,6 +162,7 @@ impl Application {
         for server in &self.servers {
             server.stop(true).await;
         }
+        self.reloading.abort();
         self.engine.stop();
         if let Some(embedded) = self.embedded {
             embedded.stop().await;
@@ -228,6 +270,7 @@ fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::S
         persons: config.agent.persons.iter().map(|(name, _)| name.clone()).collect(),
         has_fallback: config.call.fallback_destination.is_some(),
         source_limit: config.server.source_limit,
+        rates: Arc::new(http::Rates::new(config.server.source_limit)),
         body_limit: config.webhooks.body_limit,
         transcription_limit: config.webhooks.transcription_body_limit(),
         recordings: recordings(config),

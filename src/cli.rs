@@ -8,7 +8,7 @@ pub(crate) mod caller_rows;
 mod callers;
 mod calls;
 pub mod check;
-mod config_show;
+mod config;
 mod database_look;
 #[cfg(feature = "simulators")]
 mod demo;
@@ -40,8 +40,9 @@ mod why;
 
 use std::collections::BTreeMap;
 use std::future::Future;
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::OnceLock;
 
 use clap::{Parser, Subcommand};
 use precall_store::connect;
@@ -74,6 +75,9 @@ impl From<Exit> for ExitCode {
 #[derive(Debug, Parser)]
 #[command(name = "precall", version, about)]
 struct Arguments {
+    /// File of settings that the process environment does not set; without it, .env in the working directory
+    #[arg(long, global = true, value_name = "FILE")]
+    env_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -163,17 +167,24 @@ enum Command {
     /// Install PostgreSQL for the embedded database, if it is missing.
     #[cfg(feature = "simulators")]
     InstallPostgres,
-    /// Show the configuration.
+    /// Show the configuration, or have the running service read it again.
     Config {
         #[command(subcommand)]
-        command: config_show::Command,
+        command: config::Command,
     },
 }
 
 /// Reads the command line and runs the command.
 #[must_use]
 pub fn run() -> ExitCode {
-    let exit = match Arguments::parse().command.unwrap_or(Command::Serve(serve::Arguments::default())) {
+    let Arguments { env_file, command } = Arguments::parse();
+    if let Some(file) = env_file {
+        if let Err(error) = std::fs::File::open(&file) {
+            return unusable(&format!("--env-file {}: {error}", file.display())).into();
+        }
+        let _only_here = ENV_FILE.set(file);
+    }
+    let exit = match command.unwrap_or(Command::Serve(serve::Arguments::default())) {
         Command::Serve(arguments) => in_system(serve::run(arguments)),
         #[cfg(feature = "simulators")]
         Command::Demo(arguments) => in_system(demo::run(arguments)),
@@ -206,7 +217,7 @@ pub fn run() -> ExitCode {
         Command::Sign(arguments) => sign::run(&arguments),
         #[cfg(feature = "simulators")]
         Command::InstallPostgres => install_postgres::run(),
-        Command::Config { command } => config_show::run(&command),
+        Command::Config { command } => in_system(config::run(command)),
     };
     exit.into()
 }
@@ -252,6 +263,14 @@ fn unusable(error: &impl std::fmt::Display) -> Exit {
     Exit::Unusable
 }
 
+/// `--env-file`.
+static ENV_FILE: OnceLock<PathBuf> = OnceLock::new();
+
+/// The file of settings that the process environment does not set.
+fn env_file() -> PathBuf {
+    ENV_FILE.get().cloned().unwrap_or_else(|| PathBuf::from(".env"))
+}
+
 fn environment() -> Result<BTreeMap<String, String>, ConfigError> {
-    read_environment(Path::new(".env"))
+    read_environment(&env_file())
 }

@@ -29,6 +29,7 @@ mod problem;
 mod quiet_hours;
 mod redact;
 mod reference;
+mod reload;
 mod retention;
 mod s3;
 mod scopes;
@@ -37,6 +38,7 @@ mod section;
 mod server;
 mod setting;
 mod show;
+mod sources;
 mod startup_warnings;
 mod table;
 #[cfg(test)]
@@ -68,7 +70,7 @@ pub use callback::Callback;
 pub use clone::{Storage, VoiceClone};
 pub use database::{Database, DatabaseSource};
 pub use elevenlabs::{ElevenLabs, Telephony};
-pub use environment::{parse_dotenv, read_environment};
+pub use environment::{ConfigSource, parse_dotenv, read_environment};
 pub use environment_name::Environment;
 pub use greeting::Greeting;
 pub use kind::Kind;
@@ -78,12 +80,14 @@ pub use problem::{ConfigError, Problem};
 pub use quiet_hours::QuietHours;
 pub(crate) use redact::masked;
 pub use reference::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, configuration_md, env_example};
+pub use reload::Reloaded;
 pub use retention::Retention;
 pub use scopes::{Scope, Scopes};
 pub use secret::Secret;
 pub use section::Section;
 pub use server::{CorsOrigins, Server};
-pub use show::show;
+pub use show::{ShownSource, ShownVariable, show};
+pub use sources::{Place, Sources};
 pub use table::{find, variables};
 pub use threecx::{CallControl, ThreeCx};
 pub use traces::{OtlpProtocol, TraceExport, TraceSampler};
@@ -133,20 +137,46 @@ pub struct Config {
     /// Whether the start sends the callers of the last start away, instead of going on with their calls. The command
     /// line sets it.
     pub abandon_live_calls: bool,
+    /// Where a reload reads the configuration again.
+    pub source: ConfigSource,
     notices: Vec<String>,
     warnings: Vec<String>,
-    table: String,
+    values: Values,
 }
 
 impl Config {
-    /// Reads and checks everything.
+    /// Reads and checks everything that the source says now.
+    ///
+    /// # Errors
+    /// One error that lists every wrong variable, or says why the source cannot be read.
+    pub fn read(source: ConfigSource) -> Result<Self, ConfigError> {
+        let sources = source.read()?;
+        Self::of_sources(&sources, source)
+    }
+
+    /// Checks everything. A reload finds the same again.
     ///
     /// # Errors
     /// One error that lists every wrong variable.
     pub fn from_map(set: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
-        let mut found = Problems::default();
+        let sources = Sources::given(set.clone());
+        Self::of_sources(&sources, ConfigSource::Given(sources.clone()))
+    }
+
+    fn of_sources(sources: &Sources, source: ConfigSource) -> Result<Self, ConfigError> {
+        let mut problems = Problems::default();
+        let values = Values::gather(sources, variables(), &mut problems);
+        Self::of_values(values, problems, sources, source)
+    }
+
+    /// Checks the values. `found` has the problems of reading them.
+    fn of_values(
+        mut values: Values,
+        mut found: Problems,
+        sources: &Sources,
+        source: ConfigSource,
+    ) -> Result<Self, ConfigError> {
         let problems = &mut found;
-        let mut values = Values::gather(set, variables(), problems);
         let general = General::read(&values, problems);
         // With a wrong ENVIRONMENT the stricter one is checked, so that its problems are listed too.
         let environment = general.as_ref().map_or(Environment::Production, |general| general.environment);
@@ -173,7 +203,8 @@ impl Config {
         let traces = TraceExport::read(&values, problems);
         let retention = Retention::read(&values, problems);
         let alerts = Alerts::read(&values, problems);
-        let unknown = unknown_variables::warnings(set.keys().map(String::as_str));
+        let unknown = unknown_variables::warnings(sources.texts().keys().map(String::as_str));
+        found.locate(|name| problem_place(sources, name));
         found.into_error(unknown.clone())?;
         // Without problems every section has a value. A section without a value and without a problem is a bug.
         let config = || {
@@ -198,14 +229,15 @@ impl Config {
                 retention: retention?,
                 alerts: alerts?,
                 abandon_live_calls: false,
+                source,
                 notices: Vec::new(),
                 warnings: Vec::new(),
-                table: show::table(&values),
+                values,
             })
         };
         let mut config = config().ok_or_else(silent_section)?;
-        config.notices = startup_warnings::notices(&config, &values);
-        config.warnings = values.remarks().to_vec();
+        config.notices = startup_warnings::notices(&config, &config.values);
+        config.warnings = config.values.remarks().to_vec();
         config.warnings.extend(unknown);
         Ok(config)
     }
@@ -290,10 +322,16 @@ impl Config {
         &self.warnings
     }
 
-    /// Every variable with its value and where that comes from. A secret is shown as `set (N characters)`.
+    /// Every variable with its value and where that comes from, as a table. A secret is shown as `set`.
     #[must_use]
-    pub fn show(&self) -> &str {
-        &self.table
+    pub fn show(&self) -> String {
+        show::table(&self.values)
+    }
+
+    /// The same, one item for each variable.
+    #[must_use]
+    pub fn shown(&self) -> Vec<ShownVariable> {
+        show::items(&self.values)
     }
 }
 
@@ -303,7 +341,7 @@ fn one_section<T>(
     read: impl FnOnce(&Values, &mut Problems) -> Option<T>,
 ) -> Result<T, ConfigError> {
     let mut problems = Problems::default();
-    let values = Values::gather(set, variables(), &mut problems);
+    let values = Values::gather(&Sources::given(set.clone()), variables(), &mut problems);
     let found = read(&values, &mut problems);
     problems.keep(|name| {
         let variable = find(name).or_else(|| find(name.strip_suffix("_FILE").unwrap_or(name)));
@@ -313,9 +351,18 @@ fn one_section<T>(
     found.ok_or_else(silent_section)
 }
 
+/// Where a wrong variable was set: the line of the file. Its name alone leads to the others.
+fn problem_place(sources: &Sources, name: &str) -> Option<String> {
+    match sources.place(name)? {
+        place @ Place::Line { .. } => Some(place.to_string()),
+        Place::Environment | Place::Given => None,
+    }
+}
+
 fn silent_section() -> ConfigError {
     let problem = Problem {
         name: "precall".to_owned(),
+        place: None,
         wrong: "a section of the configuration failed without a reason".to_owned(),
         right: "a report of this bug to the authors".to_owned(),
     };

@@ -45,9 +45,12 @@ use precall_actors::api::EngineHandle;
 use app_state::AppState;
 pub(crate) use engine::Engine;
 use fair_share::Connections;
-pub(crate) use settings::{MetricsPlace, Settings};
+pub(crate) use fair_share::Rates;
+pub(crate) use settings::{CurrentSettings, MetricsPlace, Settings};
 pub(crate) use status::health::not_ready;
 use webhooks::state::WebhookState;
+
+use crate::reload::ReloadDesk;
 
 /// Open connections of one worker. More connections wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -75,13 +78,14 @@ pub fn openapi_json() -> &'static str {
 /// # Errors
 /// The listener cannot be used.
 pub(crate) fn server(
-    settings: Settings,
+    settings: CurrentSettings,
+    reloads: ReloadDesk,
     engine: EngineHandle,
     pool: Pool,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    server_of(settings, Arc::new(engine), pool, listener, workers)
+    server_of(settings, reloads, Arc::new(engine), pool, listener, workers)
 }
 
 /// [`server`] with any [`Engine`], for tests.
@@ -89,13 +93,14 @@ pub(crate) fn server(
 /// # Errors
 /// The listener cannot be used.
 pub(crate) fn server_of(
-    settings: Settings,
+    settings: CurrentSettings,
+    reloads: ReloadDesk,
     engine: Arc<dyn Engine>,
     pool: Pool,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    let state = AppState::new(settings, engine, pool);
+    let state = AppState::new(settings, reloads, engine, pool);
     state.keys.keep_up();
     start(state, routes::routes, listener, workers)
 }
@@ -105,12 +110,13 @@ pub(crate) fn server_of(
 /// # Errors
 /// The listener cannot be used.
 pub(crate) fn metrics_server(
-    settings: Settings,
+    settings: CurrentSettings,
+    reloads: ReloadDesk,
     engine: EngineHandle,
     pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    metrics_server_of(settings, Arc::new(engine), pool, listener)
+    metrics_server_of(settings, reloads, Arc::new(engine), pool, listener)
 }
 
 /// [`metrics_server`] with any [`Engine`], for tests.
@@ -118,12 +124,13 @@ pub(crate) fn metrics_server(
 /// # Errors
 /// The listener cannot be used.
 pub(crate) fn metrics_server_of(
-    settings: Settings,
+    settings: CurrentSettings,
+    reloads: ReloadDesk,
     engine: Arc<dyn Engine>,
     pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    start(AppState::new(settings, engine, pool), routes::metrics_routes, listener, 1)
+    start(AppState::new(settings, reloads, engine, pool), routes::metrics_routes, listener, 1)
 }
 
 fn start(
@@ -133,13 +140,13 @@ fn start(
     workers: usize,
 ) -> io::Result<Server> {
     let app = web::Data::new(app);
-    let webhooks = web::Data::new(WebhookState::new(&app.settings));
+    let webhooks = web::Data::new(WebhookState::new(&app.settings()));
     let connections = Connections::default();
     let server = HttpServer::new(move || {
         App::new()
             .app_data(app.clone())
             .app_data(webhooks.clone())
-            .configure(|config| routes(config, &app.settings))
+            .configure(|config| routes(config, &app.settings()))
             .wrap(routes::method_problems())
             .wrap(routes::headers())
             .wrap(from_fn(unsupported::upgrade_offer))

@@ -12,6 +12,7 @@ mod http;
 mod live_check;
 mod logging;
 pub mod parsers;
+mod reload;
 pub mod signature;
 mod trusted_addresses;
 

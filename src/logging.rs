@@ -7,6 +7,7 @@
 
 mod drain;
 mod file;
+mod level;
 mod libraries;
 mod panics;
 mod queues;
@@ -21,12 +22,14 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
-use slog::{Drain, LevelFilter, Logger, o};
+use slog::{Drain, Logger, o};
 use slog_async::{AsyncCore, AsyncGuard};
 
 use crate::config::{Environment, Log};
 use drain::{Bounded, CatchPanics, Echo, JsonLines, Stamp};
 use file::RotatingFile;
+use level::FromLevel;
+pub(crate) use level::LogLevel;
 use libraries::Libraries;
 use queues::{Queues, SharedWriter};
 use request_id::WithRequestId;
@@ -63,6 +66,7 @@ impl Format {
 #[must_use = "logging ends when this is dropped"]
 pub(crate) struct Logging {
     logger: Logger,
+    level: LogLevel,
     guards: Option<[AsyncGuard; 2]>,
     is_running: Arc<AtomicBool>,
 }
@@ -71,6 +75,11 @@ impl Logging {
     /// The root logger. Its children have fields such as `call`.
     pub(crate) fn logger(&self) -> &Logger {
         &self.logger
+    }
+
+    /// The lowest level that is written. It can be changed.
+    pub(crate) fn level(&self) -> LogLevel {
+        self.level.clone()
     }
 }
 
@@ -107,22 +116,23 @@ pub(crate) fn start(log: &Log, format: Format) -> Logging {
 /// A root logger that writes to `stderr`.
 fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
     let file = log.file.clone().map(RotatingFile::new);
+    let level = LogLevel::new(log.level);
     let (logger, guards) = match format {
         // The time is added before the queue, because under load a line is written later.
-        Format::Json => root(CatchPanics(JsonLines::new(stderr, Echo::Records, file)), Stamp, log.level),
+        Format::Json => root(CatchPanics(JsonLines::new(stderr, Echo::Records, file)), Stamp, level.clone()),
         Format::Terminal => {
             let terminal = slog_term::FullFormat::new(slog_term::TermDecorator::new().stderr().build())
                 .use_custom_timestamp(|out| out.write_all(drain::now().as_bytes()))
                 .build();
             let lines = Stamp(JsonLines::new(stderr, Echo::FileOnly, file));
-            root(CatchPanics(slog::Duplicate::new(terminal, lines)), |channel| channel, log.level)
+            root(CatchPanics(slog::Duplicate::new(terminal, lines)), |channel| channel, level.clone())
         }
     };
-    Logging { logger, guards: Some(guards), is_running: Arc::new(AtomicBool::new(true)) }
+    Logging { logger, level, guards: Some(guards), is_running: Arc::new(AtomicBool::new(true)) }
 }
 
 /// The root logger: level, lines of libraries, two queues, one writer. `stamp` adds what a line has from its beginning.
-fn root<W, C>(writer: W, stamp: impl Fn(AsyncCore) -> C, level: slog::Level) -> (Logger, [AsyncGuard; 2])
+fn root<W, C>(writer: W, stamp: impl Fn(AsyncCore) -> C, level: LogLevel) -> (Logger, [AsyncGuard; 2])
 where
     W: Drain<Ok = (), Err = slog::Never> + Send + 'static,
     C: Drain<Ok = (), Err = slog_async::AsyncError> + Send + Sync + RefUnwindSafe + UnwindSafe + 'static,
@@ -134,7 +144,7 @@ where
         calls: Bounded::new(stamp(calls), "calls"),
         requests: Bounded::new(stamp(requests), "requests"),
     };
-    let drain = Libraries::new(LevelFilter::new(WithRequestId(queues), level).ignore_res());
+    let drain = Libraries::new(FromLevel::new(WithRequestId(queues), level).ignore_res());
     (Logger::root(drain, o!()), [calls_guard, requests_guard])
 }
 

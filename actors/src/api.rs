@@ -3,6 +3,7 @@
 mod handle;
 mod initiation;
 mod recent_webhooks;
+mod reload;
 
 pub use crate::admission::contract::{
     Busy, IncomingCall, NotBypassed, OperatorOrder, Ordered, Outcome, PbxNotice, PbxNoticeKind,
@@ -14,10 +15,12 @@ pub use crate::erasure::erase_caller::{ErasureReport, NotErased};
 pub use crate::limits::budgets::BudgetUse;
 pub use crate::limits::provider_capacity::Measure;
 pub use crate::observe::alert_delivery::AlertDelivery;
+pub use crate::observe::config_reload::ConfigReload;
 pub use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 pub use crate::observe::outcomes::{Area, HealthProblem};
 pub use crate::observe::shared_outcomes::SharedOutcomes;
 pub use crate::voices::voice_book::{ClonedAhead, NotReconciled, Reconciled};
-pub(crate) use handle::ConfiguredLimits;
 pub use handle::EngineHandle;
 pub use initiation::{InitiationAnswer, InitiationAsked};
+pub(crate) use reload::ReloadAsked;
+pub use reload::{LiveLegSettings, ReloadableSettings};

@@ -2,6 +2,7 @@
 
 pub mod alert_delivery;
 mod call_outcomes;
+pub mod config_reload;
 pub mod health;
 mod host_state;
 pub(crate) mod host_watch;

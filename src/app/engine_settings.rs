@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use precall_actors::api::{LiveLegSettings, ReloadableSettings};
 use precall_actors::call::line::{Line, LineRules};
 use precall_actors::call::services::DialSettings;
 use precall_actors::erasure::ledger::Ledger;
@@ -46,9 +47,8 @@ pub(super) struct EngineParts {
     pub(super) log: Logger,
 }
 
-/// Every setting of the engine, in one place.
-pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<EngineSettings, AppError> {
-    let EngineParts { pools, spool, samples, faults, log } = parts;
+/// What a reload replaces.
+pub(super) fn reloadable_settings(config: &Config) -> Result<ReloadableSettings, AppError> {
     let provider = elevenlabs::Settings::new(
         config.elevenlabs.api_base.as_str().parse()?,
         ApiKey::new(config.elevenlabs.api_key.expose()),
@@ -59,12 +59,8 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
     } else {
         Countries::Only(callback.countries.iter().copied().collect())
     };
-    Ok(EngineSettings {
-        probe_every: config.elevenlabs.probe_every,
-        pool: pools.reading,
-        writing_pool: pools.writing,
+    Ok(ReloadableSettings {
         default_line: default_line(config),
-        region: callback.default_region.unwrap_or(Region::UNKNOWN),
         trusted_trunks: config.clone.trusted_trunks.clone(),
         countries,
         own_numbers: callback.own_numbers.iter().cloned().collect(),
@@ -74,13 +70,26 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
             per_day: callback.limit_per_day,
             at_once: callback.limit_concurrent,
         },
-        live_calls: live_calls(config)?,
         start_patience: config.call.start_patience,
         max_live_calls: config.call.max_live,
         budgets: config.budget.limits,
         agent_concurrency: config.budget.agent_concurrency,
         pbx_calls: config.threecx.simultaneous_calls,
         provider: Arc::new(provider),
+        live_leg: live_leg_control(config).map(|control| live_leg(config, control)).transpose()?,
+    })
+}
+
+/// Every setting of the engine, in one place.
+pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<EngineSettings, AppError> {
+    let EngineParts { pools, spool, samples, faults, log } = parts;
+    Ok(EngineSettings {
+        reloadable: reloadable_settings(config)?,
+        probe_every: config.elevenlabs.probe_every,
+        pool: pools.reading,
+        writing_pool: pools.writing,
+        region: config.callback.default_region.unwrap_or(Region::UNKNOWN),
+        live_calls: live_calls(config)?,
         pbx: pbx(config)?,
         dial: DialSettings {
             telephony: match config.elevenlabs.telephony {
@@ -164,27 +173,31 @@ fn pbx_client(control: &CallControl) -> Result<threecx::Settings, AppError> {
     Ok(if is_tls { client.with_tls_roots(TlsRoots::load(control.ca_file.as_deref())?) } else { client })
 }
 
-/// Event feed and audio of the PBX, for the routes with a live leg (`bridge`, `transfer`).
+/// Access to the PBX, if the route has a live leg (`bridge`, `transfer`).
+fn live_leg_control(config: &Config) -> Option<&CallControl> {
+    config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
+}
+
+/// Event feed and audio of the PBX.
 fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
-    let Some(control) = config.threecx.call_control.as_ref().filter(|_| config.call.route != Route::Callback)
-    else {
-        return Ok(None);
-    };
-    let client = pbx_client(control)?;
+    let Some(control) = live_leg_control(config) else { return Ok(None) };
     let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
     let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
+    Ok(Some(PbxEngine { media, pace: FeedPace::default() }))
+}
+
+/// What callers hear on their own leg.
+fn live_leg(config: &Config, control: &CallControl) -> Result<LiveLegSettings, AppError> {
     let greeting = config.greeting.clone();
-    Ok(Some(PbxEngine {
-        client: Arc::new(client),
-        media,
+    Ok(LiveLegSettings {
+        client: Arc::new(pbx_client(control)?),
         prompts: PromptSettings {
             cache_dir: config.greeting.prompt_cache_dir.clone(),
             model: config.greeting.model.clone(),
         },
         prompt_order: Arc::new(move |line| greeting.prompt_order(line)),
         lead_silence: config.greeting.lead_silence,
-        pace: FeedPace::default(),
-    }))
+    })
 }
 
 pub(crate) fn default_line(config: &Config) -> Line {

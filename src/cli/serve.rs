@@ -6,9 +6,9 @@ use precall_actors::runtime::fault_injection::Faults;
 use slog::{info, warn};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::{Exit, database_look, environment, unusable};
+use super::{Exit, database_look, env_file, unusable};
 use crate::app::Application;
-use crate::config::Config;
+use crate::config::{Config, ConfigSource};
 use crate::logging::{self, Format};
 
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
@@ -20,7 +20,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) async fn run(arguments: Arguments) -> Exit {
-    let mut config = match environment().and_then(|set| Config::from_map(&set)) {
+    let mut config = match Config::read(ConfigSource::Environment(env_file())) {
         Ok(config) => config,
         Err(error) => return unusable(&error),
     };
@@ -66,6 +66,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
             return if wrong.is_empty() { Exit::Failed } else { Exit::Unusable };
         }
     };
+    app.set_log_level(logging.level());
     println!("listening on {}", app.url());
     let _ = std::io::stdout().flush();
     let end = if is_asked { End::Asked } else { until_stopped(&app, &mut signals).await };
@@ -133,7 +134,7 @@ async fn until_stopped(app: &Application, signals: &mut Signals) -> End {
             _ = signals.interrupt.recv() => return End::Asked,
             () = engine.superseded() => return End::Superseded,
             words = engine.start_refused() => return End::Refused(words),
-            _ = signals.hang_up.recv() => app.reload_lines().await,
+            _ = signals.hang_up.recv() => app.begin_reload("SIGHUP"),
         }
     }
 }

@@ -13,10 +13,11 @@ use super::value::numbers::{Millis, Seconds};
 use super::value::words;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Probed, Routes, Shown};
+use super::variables::{Probed, Restart, Routes, Shown};
 
 variables! { Section::Agent;
     transfer_destinations: Pairs {
+        restart: Restart::NotNeeded,
         probed: Probed::By("destinations"),
         unit: "name=DN",
         routes: Routes::LiveLeg,
@@ -27,12 +28,14 @@ variables! { Section::Agent;
             DNs stay in precall.",
     }
     agent_access: AgentAccess {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("signed"),
         help: "How precall opens a conversation with the agent.",
         note: "signed: by an address that ElevenLabs signs. public: without authentication; the agent must allow it.",
     }
     agent_hosts: Hosts {
+        restart: Restart::NotNeeded,
         probed: Probed::By("signed URL"),
         unit: "host names",
         routes: Routes::LiveLeg,
@@ -40,6 +43,7 @@ variables! { Section::Agent;
         help: "Hosts that a signed address may lead to, beside the host of ELEVENLABS_API_BASE.",
     }
     agent_first_message: String {
+        restart: Restart::NotNeeded,
         probed: Probed::By("ElevenLabs agent"),
         routes: Routes::LiveLeg,
         example: "How can I help you?",
@@ -47,6 +51,7 @@ variables! { Section::Agent;
         note: "The agent must allow the override agent.first_message.",
     }
     agent_dynamic_variables: Pairs {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         unit: "name=value",
         routes: Routes::LiveLeg,
@@ -54,12 +59,14 @@ variables! { Section::Agent;
         help: "Dynamic variables for the agent's prompt, beside call_id, caller_id and threecx_call_id.",
     }
     agent_stall_seconds: Seconds<1, 15> {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("6"),
         help: "The caller hears hold music when the agent has not answered for this time.",
         note: "After 15 seconds without an answer precall gives this agent up and makes the next handoff attempt.",
     }
     agent_audio_ms: Millis<20, 100> {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("60"),
         help: "Length of the pieces in which the caller's audio goes to the agent.",

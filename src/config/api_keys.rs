@@ -15,10 +15,11 @@ use super::setting::variables;
 use super::value::lists::List;
 use super::value::{Complaint, FromText};
 use super::values::Values;
-use super::variables::Probed;
+use super::variables::{Probed, Restart};
 
 variables! { Section::Api;
     api_keys: ApiKeys {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("only the hashes of keys are configured"),
         unit: "list of entries",
         help: "Keys of the API, as entries NAME:SCOPES:SHA256 that `precall keys new` prints.",

@@ -7,6 +7,7 @@ use super::section::Section;
 use super::setting::{Setting, variables};
 use super::value::numbers::Whole;
 use super::values::Values;
+use super::variables::Restart;
 
 /// Larger numbers are taken for mistakes.
 const MOST: u64 = 1_000_000;
@@ -14,28 +15,33 @@ const MOST_CREDITS: u64 = 1_000_000_000_000;
 
 variables! { Section::Budget;
     budget_caller_clones_per_day: Whole<u64, 1, MOST> {
+        restart: Restart::NotNeeded,
         unit: "clones",
         example: "3",
         help: "Voice clones for one caller within 24 hours.",
         note: "When they are used up, that caller hears the fallback voice, with cause `budget`.",
     }
     budget_caller_live_calls: Whole<u64, 1, MOST> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         example: "2",
         help: "Live calls of one caller. precall refuses the next one with cause `budget`.",
         note: "Callers who withhold their number have no budget per caller.",
     }
     budget_caller_calls_per_hour: Whole<u64, 1, MOST> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         example: "20",
         help: "Calls of one caller within 60 minutes. Refused calls do not count.",
     }
     budget_clones_per_day: Whole<u64, 1, MOST> {
+        restart: Restart::NotNeeded,
         unit: "clones",
         example: "100",
         help: "Voice clones of the whole installation within 24 hours.",
     }
     budget_agent_minutes_per_day: Whole<u64, 1, MOST> {
+        restart: Restart::NotNeeded,
         unit: "minutes",
         example: "1500",
         help: "Minutes of conversation at ElevenLabs within 24 hours, as its reports say, greetings by telephone \
@@ -43,12 +49,14 @@ variables! { Section::Budget;
         note: "When they are used up, precall refuses new calls with cause `budget`. Live calls continue.",
     }
     budget_cost_per_day: Whole<u64, 1, MOST_CREDITS> {
+        restart: Restart::NotNeeded,
         unit: "credits",
         example: "500000",
         help: "ElevenLabs credits for conversations within 24 hours, as its reports say.",
         note: "When they are used up, precall refuses new calls with cause `budget`. Live calls continue.",
     }
     agent_concurrency: Whole<usize, 1, MOST> {
+        restart: Restart::NotNeeded,
         unit: "conversations",
         example: "20",
         help: "Largest number of conversations at ElevenLabs at the same time.",

@@ -12,7 +12,7 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Word, words};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Probed, Routes, Shown};
+use super::variables::{Probed, Restart, Routes, Shown};
 
 variables! { Section::Call;
     call_route: Route {
@@ -23,29 +23,34 @@ variables! { Section::Call;
             Unset: bridge with 3CX call control, else callback; precall logs its choice at start.",
     }
     max_live_calls: Whole<usize, 1, 100_000> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         default: Text("500"),
         help: "Largest number of live calls. precall answers the next call with 503.",
     }
     start_patience_seconds: Seconds<1, 60> {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("5"),
         help: "How long a start or restart may take until a caller who is on the line goes to FALLBACK_DESTINATION.",
         note: "Until then the caller hears hold music. Without FALLBACK_DESTINATION the music goes on.",
     }
     auto_transition_enabled: bool {
+        restart: Restart::NotNeeded,
         default: Text("true"),
         help: "Hand the caller over to the agent as soon as the voice is decided.",
         note: "false: the caller stays on hold until an operator hands the call over, or until the deadline of the \
             voice (CLONE_MAX_WAIT_SECONDS).",
     }
     voice_wait: WaitMode {
+        restart: Restart::NotNeeded,
         default: Text("hold"),
         help: "What happens when the greeting is over and the cloned voice is not ready.",
         note: "hold: the caller stays on hold until it is. start: the agent begins in the fallback voice after \
             MAX_HOLD_SECONDS.",
     }
     max_hold_seconds: Seconds<0, 300> {
+        restart: Restart::NotNeeded,
         default: Text("8"),
         help: "How long VOICE_WAIT=start holds before the agent begins.",
     }
@@ -54,12 +59,14 @@ variables! { Section::Call;
         help: "How long one attempt to bring the agent in may take.",
     }
     transfer_ring_seconds: Seconds<5, 180> {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("20"),
         help: "How long the agent's trunk or a person may ring when 3CX routes the caller's leg there.",
         note: "The hold music continues meanwhile.",
     }
     conversation_max_seconds: Seconds<10, 14_400> {
+        restart: Restart::NotNeeded,
         default: Text("600"),
         help: "Longest conversation with the agent.",
     }
@@ -68,11 +75,13 @@ variables! { Section::Call;
         help: "How long precall waits for the report of a conversation, before it fetches the report itself.",
     }
     fallback_voice_id: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::By("ElevenLabs voices"),
         example: "21m00Tcm4TlvDq8ikWAM",
         help: "Voice of the agent when there is no cloned voice. Unset: the agent's own voice.",
     }
     agent_destination: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::By("destinations"),
         routes: Routes::LiveLeg,
         shown: Shown::Masked,
@@ -81,6 +90,7 @@ variables! { Section::Call;
         note: "Route transfer needs it. Route bridge uses it when both attempts on the bridge failed.",
     }
     fallback_destination: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::By("destinations"),
         routes: Routes::LiveLeg,
         shown: Shown::Masked,

@@ -13,8 +13,7 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::Probed;
-use super::variables::Shown;
+use super::variables::{Probed, Restart, Shown};
 
 variables! { Section::Callback;
     default_region: Region {
@@ -23,6 +22,7 @@ variables! { Section::Callback;
         help: "Country of numbers that are written without + and country code.",
     }
     callback_countries: Countries {
+        restart: Restart::NotNeeded,
         probed: Probed::By("countries"),
         unit: "countries",
         example: "GB,IE",
@@ -30,6 +30,7 @@ variables! { Section::Callback;
         note: "The number that a caller called gives no country: who sends the webhook chooses it.",
     }
     own_numbers: List {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("whose a number is shows only when it rings"),
         unit: "telephone numbers",
         shown: Shown::Masked,
@@ -40,6 +41,7 @@ variables! { Section::Callback;
             code.",
     }
     callback_limit_per_number_hour: Whole<u32, 1, 1_000_000> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         default: Text("3"),
         help: "Calls back to one number within an hour.",
@@ -48,25 +50,30 @@ variables! { Section::Callback;
             nothing.",
     }
     callback_limit_per_hour: Whole<u32, 1, 1_000_000> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         default: Text("500"),
         help: "Calls back to all numbers within an hour.",
     }
     callback_limit_per_day: Whole<u32, 1, 1_000_000> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         default: Text("5000"),
         help: "Calls back to all numbers within a day.",
     }
     callback_limit_concurrent: Whole<u32, 1, 1_000_000> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         default: Text("100"),
         help: "Largest number of simultaneous calls back, from admission to the end of the call.",
     }
     callback_ring_seconds: Seconds<5, 300> {
+        restart: Restart::NotNeeded,
         default: Text("45"),
         help: "How long the caller's telephone may ring.",
     }
     callback_ends_with_pbx_call: bool {
+        restart: Restart::NotNeeded,
         default: Text("true"),
         help: "End the outbound call when the caller's call ends at the PBX.",
     }

@@ -16,13 +16,14 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Word, words};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Probed, Required, Routes};
+use super::variables::{Probed, Required, Restart, Routes};
 
 const TEN_YEARS: u64 = 315_360_000;
 const WITH_BUCKET: Required = Required::When("with S3_BUCKET_NAME");
 
 variables! { Section::Clone;
     clone_max_wait_seconds: Seconds<1, 300> {
+        restart: Restart::NotNeeded,
         default: Text("35"),
         help: "How long a call waits for its cloned voice, counted from the arrival of the call.",
     }
@@ -44,12 +45,14 @@ variables! { Section::Clone;
         help: "Upload a sample only when the consent of its speaker is on record.",
     }
     voice_policy: VoicePolicy {
+        restart: Restart::NotNeeded,
         default: Text("number"),
         help: "Who hears a cloned voice, when neither the caller's mapping nor the line says.",
         note: "number: every caller from the mapped number. proof: a caller who proves to be the owner, by a PIN or by \
             a trusted trunk. never: no caller.",
     }
     trusted_trunks: WordList {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("3CX shows trunks to no API client, only their calls"),
         unit: "DNs",
         routes: Routes::LiveLeg,
@@ -57,6 +60,7 @@ variables! { Section::Clone;
         help: "DNs of trunks at the PBX whose caller numbers cannot be forged. They prove who calls.",
     }
     pin_wait_seconds: Seconds<3, 60> {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("10"),
         help: "How long precall waits for a PIN, counted from the end of the greeting and from each wrong PIN.",

@@ -13,11 +13,11 @@ use super::value::numbers::Seconds;
 use super::value::{Word, words};
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::Probed;
-use super::variables::Required;
+use super::variables::{Probed, Required, Restart};
 
 variables! { Section::Elevenlabs;
     elevenlabs_api_key: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::By("ElevenLabs account"),
         required: Required::Yes,
         example: "CHANGE_ME",
@@ -25,6 +25,7 @@ variables! { Section::Elevenlabs;
         note: "precall sends it as the header xi-api-key.",
     }
     elevenlabs_agent_id: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::By("ElevenLabs agent"),
         required: Required::Yes,
         example: "agent_CHANGE_ME",
@@ -32,6 +33,7 @@ variables! { Section::Elevenlabs;
         note: "The security settings of the agent must allow overrides of the voice and of the first message.",
     }
     elevenlabs_phone_number_id: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::By("ElevenLabs phone number"),
         required: Required::When("when CALL_ROUTE is callback"),
         example: "phnum_CHANGE_ME",

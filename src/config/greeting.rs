@@ -17,15 +17,17 @@ use super::value::Word;
 use super::value::numbers::{Millis, Seconds};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, ByRoute, Text};
-use super::variables::{Probed, Required, Routes};
+use super::variables::{Probed, Required, Restart, Routes};
 
 variables! { Section::Greeting;
     greeting_voice_id: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::By("ElevenLabs voices"),
         example: "21m00Tcm4TlvDq8ikWAM",
         help: "Voice of notice, greeting and apology. Unset: FALLBACK_VOICE_ID, or else the agent's own voice.",
     }
     greeting_message: String {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         default: ByRoute {
             callback: "Hello! You are speaking with an AI assistant that uses an artificial voice, and this call is \
@@ -38,15 +40,18 @@ variables! { Section::Greeting;
             routes NOTICE_MESSAGE does that before the greeting.",
     }
     greeting_max_seconds: Seconds<1, 300> {
+        restart: Restart::NotNeeded,
         default: Text("15"),
         help: "Longest greeting, counted from the moment the caller hears it.",
     }
     greeting_music_enabled: bool {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("true"),
         help: "Play music on hold. false: silence.",
     }
     greeting_music_url: Music {
+        restart: Restart::NotNeeded,
         probed: Probed::By("prompts"),
         routes: Routes::LiveLeg,
         example: "https://www.example.com/music.mp3",
@@ -55,6 +60,7 @@ variables! { Section::Greeting;
             precall follows no redirect to a private address or to another port of the host.",
     }
     greeting_audio_file: PathBuf {
+        restart: Restart::NotNeeded,
         probed: Probed::By("prompts"),
         routes: Routes::LiveLeg,
         example: "/data/greeting.wav",
@@ -62,17 +68,20 @@ variables! { Section::Greeting;
         note: "Formats as for GREETING_MUSIC_URL. When precall cannot play the file, it speaks GREETING_MESSAGE.",
     }
     greeting_lead_silence_ms: Millis<0, 2_000> {
+        restart: Restart::NotNeeded,
         routes: Routes::LiveLeg,
         default: Text("300"),
         help: "Silence before the greeting. The first moments of a connection are often lost.",
     }
     greeting_skip_dtmf: DtmfKey {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         routes: Routes::LiveLeg,
         example: "#",
         help: "Key that ends the greeting. It never ends the notice.",
     }
     fallback_dtmf: DtmfKey {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         routes: Routes::LiveLeg,
         example: "0",
@@ -80,12 +89,14 @@ variables! { Section::Greeting;
         note: "Must differ from GREETING_SKIP_DTMF.",
     }
     greeting_model_id: Word {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("a model shows only when it speaks, which costs credits"),
         routes: Routes::LiveLeg,
         example: "eleven_flash_v2_5",
         help: "ElevenLabs model that speaks notice, greeting and apology. Unset: the default of ElevenLabs.",
     }
     notice_message: NoticeMessage {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         required: Required::When(
             "when CALL_ROUTE is bridge or transfer, unless ENVIRONMENT is development or NOTICE_GIVEN_BY is pbx",
@@ -98,10 +109,12 @@ variables! { Section::Greeting;
             agent.",
     }
     notice_given_by: NoticeGivenBy {
+        restart: Restart::NotNeeded,
         default: Text("precall"),
         help: "Who gives the notice: precall, or the PBX before the call reaches precall.",
     }
     apology_message: String {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         routes: Routes::LiveLeg,
         default: Text("We are sorry: this call cannot be connected at the moment. Please try again later. Goodbye."),

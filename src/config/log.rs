@@ -8,10 +8,11 @@ use super::setting::variables;
 use super::value::numbers::Whole;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::Probed;
+use super::variables::{Probed, Restart};
 
 variables! { Section::Log;
     log_level: slog::Level {
+        restart: Restart::NotNeeded,
         probed: Probed::Nothing,
         default: Text("info"),
         help: "Lowest level that precall logs.",

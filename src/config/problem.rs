@@ -7,6 +7,8 @@ use std::fmt;
 pub struct Problem {
     /// The variable.
     pub name: String,
+    /// Where it was set, as far as that is known and helps: `.env line 12`.
+    pub place: Option<String>,
     /// What is wrong. Never a secret's value.
     pub wrong: String,
     /// What would be right, for the administrator to set.
@@ -29,7 +31,7 @@ impl fmt::Display for ConfigError {
             count => write!(f, "the configuration has {count} problems:")?,
         }
         for problem in &self.problems {
-            write!(f, "\n  {}: {}; right would be: {}", problem.name, problem.wrong, problem.right)?;
+            write!(f, "\n  {problem}")?;
         }
         if !self.unknown.is_empty() {
             write!(f, "\nand these variables are unknown:")?;
@@ -38,6 +40,16 @@ impl fmt::Display for ConfigError {
             write!(f, "\n  {unknown}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, place, wrong, right } = self;
+        match place {
+            Some(place) => write!(f, "{name} ({place}): {wrong}; right would be: {right}"),
+            None => write!(f, "{name}: {wrong}; right would be: {right}"),
+        }
     }
 }
 
@@ -53,12 +65,20 @@ impl Problems {
         wrong: impl Into<String>,
         right: impl Into<String>,
     ) {
-        self.0.push(Problem { name: name.into(), wrong: wrong.into(), right: right.into() });
+        let problem = Problem { name: name.into(), place: None, wrong: wrong.into(), right: right.into() };
+        self.0.push(problem);
     }
 
     /// Whether `name` has a problem already.
     pub(super) fn has(&self, name: &str) -> bool {
         self.0.iter().any(|problem| problem.name == name)
+    }
+
+    /// Adds to each problem where its variable was set.
+    pub(super) fn locate(&mut self, place: impl Fn(&str) -> Option<String>) {
+        for problem in &mut self.0 {
+            problem.place = place(&problem.name);
+        }
     }
 
     /// The error, if there are problems. `unknown` has a sentence for each unknown variable.

@@ -16,7 +16,7 @@ use super::value::numbers::{Seconds, Whole};
 use super::value::{Complaint, FromText};
 use super::values::Values;
 use super::variables::DefaultValue::{ByEnvironment, Cores, Text};
-use super::variables::Probed;
+use super::variables::{Probed, Restart};
 use crate::trusted_addresses::AddressList;
 
 variables! { Section::Server;
@@ -50,6 +50,7 @@ variables! { Section::Server;
         note: "Unset: only precall's own pages.",
     }
     trusted_proxies: AddressList {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("a proxy shows only in its requests"),
         example: "127.0.0.1,10.0.0.0/8",
         help: "Reverse proxies whose X-Forwarded-For header precall believes.",
@@ -61,6 +62,7 @@ variables! { Section::Server;
         help: "Separate listening address for /metrics. Unset: /metrics is on the main address.",
     }
     source_limit_per_second: Whole<u32, 1, 1_000_000> {
+        restart: Restart::NotNeeded,
         unit: "requests",
         default: Text("500"),
         help: "Largest number of requests from one address within a second.",
@@ -68,6 +70,7 @@ variables! { Section::Server;
             answers further requests with 429.",
     }
     drain_timeout_seconds: Seconds<0, 7_200> {
+        restart: Restart::NotNeeded,
         default: Text("30"),
         help: "How long live calls may continue after SIGTERM, before the process ends.",
     }

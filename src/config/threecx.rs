@@ -11,8 +11,7 @@ use super::setting::variables;
 use super::value::Word;
 use super::value::numbers::Whole;
 use super::values::Values;
-use super::variables::Probed;
-use super::variables::Required;
+use super::variables::{Probed, Required, Restart};
 
 const CALL_CONTROL: Required =
     Required::When("when one of the three THREECX_BASE_URL, _CLIENT_ID, _CLIENT_SECRET is set");
@@ -33,6 +32,7 @@ variables! { Section::Threecx;
         help: "DN of the route point that is the API client. It need not be a number.",
     }
     threecx_client_secret: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::By("3CX"),
         required: CALL_CONTROL,
         example: "CHANGE_ME",
@@ -45,6 +45,7 @@ variables! { Section::Threecx;
         note: "precall trusts them beside the authorities of the host.",
     }
     threecx_simultaneous_calls: Whole<u64, 1, 100_000> {
+        restart: Restart::NotNeeded,
         unit: "calls",
         example: "16",
         help: "How many simultaneous calls the 3CX licence allows.",

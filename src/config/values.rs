@@ -3,6 +3,7 @@
 mod visible;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::Read as _;
 
@@ -14,15 +15,16 @@ use serde::de::DeserializeOwned;
 use super::environment_name::Environment;
 use super::problem::Problems;
 use super::section::Section;
+use super::sources::{Place, Sources};
 use super::value::FromText as _;
-use super::variables::{DefaultValue, Variable};
+use super::variables::{DefaultValue, Restart, Variable};
 use visible::{Cleaned, check, cleaned};
 
 /// Where a value comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// Set by name.
-    Set,
+    /// Set by name, at this place.
+    Set(Place),
     /// Read from the file that `NAME_FILE` names.
     File(String),
     /// From the table.
@@ -30,13 +32,14 @@ pub(super) enum Origin {
 }
 
 /// The text of one variable.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Value {
     pub(super) text: String,
     pub(super) origin: Origin,
 }
 
 /// All texts by variable. A variable with neither text nor default is absent.
+#[derive(Clone)]
 pub(super) struct Values {
     by_name: BTreeMap<&'static str, Value>,
     /// What was removed from texts, one sentence each.
@@ -46,19 +49,20 @@ pub(super) struct Values {
 impl Values {
     /// Takes what was set, and adds secrets from files and defaults.
     pub(super) fn gather(
-        set: &BTreeMap<String, String>,
+        sources: &Sources,
         variables: impl Iterator<Item = &'static Variable>,
         problems: &mut Problems,
     ) -> Self {
         // The general section reports a wrong ENVIRONMENT. Until then the stricter defaults hold.
-        let environment = set
+        let environment = sources
+            .texts()
             .get("ENVIRONMENT")
             .and_then(|text| Environment::from_text(trimmed(text)).ok())
             .unwrap_or(Environment::Production);
         let mut by_name = BTreeMap::new();
         let mut remarks = Vec::new();
         for variable in variables {
-            let value = own_text(set, variable, problems, &mut remarks).or_else(|| {
+            let value = own_text(sources, variable, problems, &mut remarks).or_else(|| {
                 let text = variable.default_text(environment)?;
                 Some(Value { text, origin: Origin::Default })
             });
@@ -71,6 +75,44 @@ impl Values {
             }
         }
         Self { by_name, remarks }
+    }
+
+    /// These values with what a reload may apply of `new`, and with the old text of everything else.
+    pub(super) fn reloaded(
+        &self,
+        new: &Self,
+        environment: Environment,
+        variables: impl Iterator<Item = &'static Variable>,
+    ) -> Self {
+        let mut by_name = BTreeMap::new();
+        for variable in variables {
+            let value = match variable.restart {
+                Restart::Needed => self.get(variable).cloned(),
+                Restart::NotNeeded => {
+                    // Of the running ENVIRONMENT, whatever the new one is.
+                    let default = || {
+                        let text = variable.default_text(environment)?;
+                        Some(Value { text, origin: Origin::Default })
+                    };
+                    let set = new.get(variable).filter(|value| value.origin != Origin::Default);
+                    set.cloned().or_else(default)
+                }
+            };
+            if let Some(value) = value {
+                by_name.insert(variable.name, value);
+            }
+        }
+        Self { by_name, remarks: new.remarks.clone() }
+    }
+
+    /// Whether any value is from a line of the `.env` file.
+    pub(super) fn has_place_in_file(&self) -> bool {
+        self.by_name.values().any(|value| matches!(value.origin, Origin::Set(Place::Line { .. })))
+    }
+
+    /// Whether both have the same text for the variable.
+    pub(super) fn agree(&self, other: &Self, variable: &Variable) -> bool {
+        self.get(variable).map(|value| &value.text) == other.get(variable).map(|value| &value.text)
     }
 
     /// Startup warnings about the texts.
@@ -127,13 +169,22 @@ impl Values {
     }
 }
 
+/// Without the texts: some are secrets.
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}
+
 /// What was set for the variable, directly or by file. Empty counts as unset.
 fn own_text(
-    set: &BTreeMap<String, String>,
+    sources: &Sources,
     variable: &Variable,
     problems: &mut Problems,
     remarks: &mut Vec<String>,
 ) -> Option<Value> {
+    let set = sources.texts();
+    let place = || Origin::Set(sources.place(variable.name).cloned().unwrap_or(Place::Given));
     let direct = non_empty(set.get(variable.name));
     let mut visible = |name: &str, text: &str, problems: &mut Problems| {
         let Cleaned { text, removed } = cleaned(text, variable);
@@ -146,7 +197,7 @@ fn own_text(
     };
     if !variable.is_secret() {
         let text = visible(variable.name, direct?, problems)?;
-        return Some(Value { text: text.trim().to_owned(), origin: Origin::Set });
+        return Some(Value { text: text.trim().to_owned(), origin: place() });
     }
     let file_name = format!("{}_FILE", variable.name);
     match (direct, non_empty(set.get(&file_name))) {
@@ -156,7 +207,7 @@ fn own_text(
         }
         (Some(text), None) => {
             let text = visible(variable.name, text, problems)?;
-            Some(Value { text, origin: Origin::Set })
+            Some(Value { text, origin: place() })
         }
         (None, Some(path)) => match secret_in(path.trim()) {
             Ok(text) => {

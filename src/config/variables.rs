@@ -74,11 +74,13 @@ pub enum Probed {
     Cannot(&'static str),
 }
 
-/// When a changed value takes effect.
+/// When a changed value takes effect. A reload applies what needs no restart, and keeps everything else as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
-    /// At the next start. precall reads its configuration once.
+    /// At the next start.
     Needed,
+    /// With the next reload, for new calls and requests.
+    NotNeeded,
 }
 
 /// One variable.

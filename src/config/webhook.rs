@@ -8,13 +8,14 @@ use super::setting::{Setting, variables};
 use super::value::numbers::Whole;
 use super::values::Values;
 use super::variables::DefaultValue::Text;
-use super::variables::{Probed, Required, Routes};
+use super::variables::{Probed, Required, Restart, Routes};
 use crate::trusted_addresses::AddressList;
 
 const IN_PRODUCTION: Required = Required::When("unless ENVIRONMENT is development");
 
 variables! { Section::Webhook;
     threecx_webhook_secret: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("the secret of the call flow shows only in its webhooks; health counts refused ones"),
         required: IN_PRODUCTION,
         example: "CHANGE_ME",
@@ -22,12 +23,14 @@ variables! { Section::Webhook;
         note: "Use 32 random characters or more.",
     }
     threecx_webhook_secret_previous: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("health counts refused webhooks"),
         example: "CHANGE_ME",
         help: "The secret before THREECX_WEBHOOK_SECRET: taken as well, until the sender has the new one.",
         note: "`precall keys list` shows when each was last used. Take it out when it is not used any more.",
     }
     threecx_webhook_token: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("the token shows only in webhooks; health counts refused ones"),
         example: "CHANGE_ME-CHANGE_ME-CHANGE_ME-CHANGE_ME",
         help: "Token for webhooks of a 3CX that cannot sign: bearer token, X-API-Key, password of Basic, or end of the \
@@ -36,28 +39,33 @@ variables! { Section::Webhook;
                webhook must be signed.",
     }
     webhook_secret: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("ElevenLabs shows a secret only once; health counts refused webhooks"),
         required: IN_PRODUCTION,
         example: "CHANGE_ME",
         help: "Secret that ElevenLabs showed when its webhook was created (ElevenLabs-Signature).",
     }
     webhook_secret_previous: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("health counts refused webhooks"),
         example: "CHANGE_ME",
         help: "The secret before WEBHOOK_SECRET: taken as well, until the sender has the new one.",
         note: "`precall keys list` shows when each was last used. Take it out when it is not used any more.",
     }
     threecx_trusted_ips: AddressList {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("an address shows only in a webhook; health counts refused ones"),
         example: "203.0.113.7",
         help: "Addresses that 3CX webhooks may come from. Unset: any address.",
     }
     elevenlabs_trusted_ips: AddressList {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("an address shows only in a webhook; health counts refused ones"),
         example: "203.0.113.0/24",
         help: "Addresses that ElevenLabs webhooks may come from. Unset: any address.",
     }
     initiation_secret: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("ElevenLabs shows no headers of webhooks; health counts refused ones"),
         routes: Routes::LiveLeg,
         example: "CHANGE_ME",
@@ -65,6 +73,7 @@ variables! { Section::Webhook;
         note: "Unset: precall answers no initiation webhook.",
     }
     initiation_secret_previous: Secret {
+        restart: Restart::NotNeeded,
         probed: Probed::Cannot("health counts refused webhooks"),
         routes: Routes::LiveLeg,
         example: "CHANGE_ME",
@@ -72,6 +81,7 @@ variables! { Section::Webhook;
         note: "`precall keys list` shows when each was last used. Take it out when it is not used any more.",
     }
     webhook_body_limit: Whole<usize, 1_024, 67_108_864> {
+        restart: Restart::NotNeeded,
         unit: "bytes",
         default: Text("1048576"),
         help: "Largest body of a webhook.",

@@ -7,16 +7,17 @@ use std::time::Duration;
 use actix_web::{HttpRequest, web};
 use deadpool_postgres::Pool;
 use precall_actors::api::Busy;
+use slog::Logger;
 use tokio::sync::{Mutex, Semaphore};
 
 use super::engine::Engine;
 use super::error::{Code, Problem};
-use super::settings::Settings;
+use super::settings::{CurrentSettings, Settings};
 use crate::http::api::open_streams::OpenStreams;
-use crate::http::fair_share::Rates;
 use crate::http::key_ring::KeyRing;
 use crate::http::refusals::Refusals;
 use crate::http::secret_uses::SecretUses;
+use crate::reload::ReloadDesk;
 
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
@@ -25,11 +26,13 @@ const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
 /// State that all handlers of all workers share.
 pub(crate) struct AppState {
-    pub(crate) settings: Settings,
+    current: CurrentSettings,
+    /// Asks for a reload of the configuration, and shows the one in use.
+    pub(crate) reloads: ReloadDesk,
+    pub(crate) log: Logger,
     pub(crate) engine: Arc<dyn Engine>,
     /// Connections for the reads of the API.
     pub(crate) pool: Pool,
-    pub(crate) rates: Rates,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) secret_uses: SecretUses,
@@ -40,12 +43,19 @@ pub(crate) struct AppState {
 }
 
 impl AppState {
-    pub(crate) fn new(settings: Settings, engine: Arc<dyn Engine>, pool: Pool) -> Self {
+    pub(crate) fn new(
+        current: CurrentSettings,
+        reloads: ReloadDesk,
+        engine: Arc<dyn Engine>,
+        pool: Pool,
+    ) -> Self {
+        let log = current.now().log.clone();
         Self {
-            rates: Rates::new(settings.source_limit),
-            refusals: Refusals::new(settings.log.clone()),
-            keys: KeyRing::new(settings.api_keys.clone(), pool.clone(), settings.log.clone()),
-            settings,
+            refusals: Refusals::new(log.clone()),
+            keys: KeyRing::new(current.clone(), pool.clone(), log.clone()),
+            current,
+            reloads,
+            log,
             engine,
             pool,
             secret_uses: SecretUses::default(),
@@ -53,6 +63,11 @@ impl AppState {
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),
         }
+    }
+
+    /// The settings that count now.
+    pub(crate) fn settings(&self) -> Arc<Settings> {
+        self.current.now()
     }
 
     /// The state of the server that took this request.

@@ -105,7 +105,7 @@ async fn write(
     };
     let written = tokio::time::timeout(LONGEST, writing).await.unwrap_or(Err(StoreError::TooSlow));
     if let Err(error) = &written {
-        warn!(app.settings.log, "audit log could not be written"; "action" => action, "key" => who,
+        warn!(app.log, "audit log could not be written"; "action" => action, "key" => who,
             "subject" => subject.map(|subject| subject.to_string()), "error" => %error);
     }
     written.is_ok()

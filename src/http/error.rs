@@ -123,6 +123,8 @@ codes! {
     RequestRunning = "request_running", 409, "This request is being carried out";
     /// The `Idempotency-Key` was used for another request.
     KeyOfAnother = "key_of_another", 422, "The Idempotency-Key was used for another request";
+    /// The configuration that was read again is wrong.
+    ConfigRefused = "config_refused", 422, "The configuration is wrong, nothing was changed";
     /// The body is above its limit.
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The body is compressed, or in another content coding.

@@ -19,7 +19,8 @@ use uuid::Uuid;
 use super::clock::wall;
 use super::error::{Code, Problem};
 use super::fair_share::source_of;
-use crate::config::{ApiKeys, Principal, Scopes, key_digest};
+use super::settings::CurrentSettings;
+use crate::config::{Principal, Scopes, key_digest};
 use crate::trusted_addresses::AddressList;
 
 /// Another process may have changed a key.
@@ -77,7 +78,8 @@ type Uses = HashMap<(Option<Uuid>, Arc<str>), At>;
 
 /// The keys of the API. All workers share them.
 pub(crate) struct KeyRing {
-    configured: ApiKeys,
+    /// Their `api_keys` are the entries of `API_KEYS`.
+    settings: CurrentSettings,
     /// None before they were read for the first time.
     stored: Mutex<Option<Arc<StoredKeys>>>,
     /// When each was last used.
@@ -92,10 +94,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl KeyRing {
-    pub(crate) fn new(configured: ApiKeys, pool: Pool, log: Logger) -> Arc<Self> {
+    pub(crate) fn new(settings: CurrentSettings, pool: Pool, log: Logger) -> Arc<Self> {
         let quota = Quota::with_period(WRONG_AGAIN_AFTER).unwrap_or(Quota::per_minute(WRONG_AT_ONCE));
         Arc::new(Self {
-            configured,
+            settings,
             stored: Mutex::default(),
             uses: Mutex::default(),
             wrong: RateLimiter::keyed(quota.allow_burst(WRONG_AT_ONCE)),
@@ -116,7 +118,7 @@ impl KeyRing {
     /// of the database were never read.
     pub(crate) fn authenticate(&self, presented: &str, client: Option<IpAddr>) -> Result<Principal, Problem> {
         let now = wall();
-        let known = match self.configured.authenticate(presented) {
+        let known = match self.settings.now().api_keys.authenticate(presented) {
             Some(principal) => Ok(principal),
             None => self.stored_key(presented, client, now),
         };
@@ -134,19 +136,25 @@ impl KeyRing {
 
     /// Whether the API is closed: there is no key at all.
     pub(crate) fn is_empty(&self) -> bool {
-        self.configured.is_empty() && locked(&self.stored).as_ref().is_some_and(|stored| stored.is_empty())
+        self.settings.now().api_keys.is_empty()
+            && locked(&self.stored).as_ref().is_some_and(|stored| stored.is_empty())
     }
 
     /// The entries of `API_KEYS`, and when each was last used since the start.
     pub(crate) fn configured(&self) -> Vec<(Principal, Option<At>)> {
         let uses = locked(&self.uses);
         let used = |principal: &Principal| uses.get(&(None, Arc::clone(&principal.name))).copied();
-        self.configured.principals().map(|principal| (principal.clone(), used(principal))).collect()
+        self.settings
+            .now()
+            .api_keys
+            .principals()
+            .map(|principal| (principal.clone(), used(principal)))
+            .collect()
     }
 
     /// Whether `API_KEYS` has an entry of this name.
     pub(crate) fn has_entry(&self, name: &str) -> bool {
-        self.configured.principals().any(|principal| &*principal.name == name)
+        self.settings.now().api_keys.principals().any(|principal| &*principal.name == name)
     }
 
     /// Reads the keys of the database. After a change by this process they count at once.

@@ -16,8 +16,8 @@ use problems::{API, problems};
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, bypass, callers, calls, events, keys, lines, live, operate, samples, speakers, statistics, voices,
-    webhooks, wire,
+    audit, bypass, callers, calls, config, events, keys, lines, live, operate, samples, speakers, statistics,
+    voices, webhooks, wire,
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
@@ -32,6 +32,7 @@ use super::webhooks::{initiation, postcall, threecx};
     paths(
         calls::list, calls::one, calls::events, wire::wire, operate::hangup, operate::handoff, operate::transfer,
         operate::fallback, operate::retry_clone, live::live,
+        config::show, config::reload,
         keys::list, keys::create, keys::revoke,
         lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,
         bypass::list, bypass::switch, statistics::statistics, operate::forget_voice, events::events, document,

@@ -58,10 +58,10 @@ async fn counted<B: MessageBody + 'static>(
     webhook_outcomes::note(&app.engine.outcomes(), webhook, response.status(), outcome, clock.as_deref());
     let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
     if response.status().is_success() {
-        info!(app.settings.log, "webhook accepted";
+        info!(app.log, "webhook accepted";
             "webhook" => webhook.name(), "outcome" => outcome, "took_us" => micros);
     } else {
-        let client = address(response.request(), &app.settings);
+        let client = address(response.request(), &app.settings());
         app.refusals.count(Refused::Webhook(webhook.name()), outcome, client, clock);
     }
     Ok(response)
@@ -89,7 +89,7 @@ pub(crate) async fn api<B: MessageBody + 'static>(
         Code::TooManyFromSource,
     ];
     if suspicious.iter().any(|code| code.name() == outcome) {
-        app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings), None);
+        app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings()), None);
     }
     Ok(response)
 }

@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, events, idempotency, keys, lines, live, operate, query_check, samples,
-    speakers, statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, config as config_api, events, idempotency, keys, lines, live, operate,
+    query_check, samples, speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -92,6 +92,8 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/lines/{number}/rollback").route(post().to(lines::roll_back)))
                 .service(readable("/keys", keys::list).route(post().to(keys::create)))
                 .service(resource("/keys/{id}").route(delete().to(keys::revoke)))
+                .service(readable("/config", config_api::show))
+                .service(resource("/config/reload").route(post().to(config_api::reload)))
                 .service(readable("/live", live::live))
                 .service(readable("/statistics", statistics::statistics))
                 .service(readable("/callers", callers::list))

@@ -1,14 +1,16 @@
-//! Settings of the HTTP server, built from the configuration once.
+//! Settings of the HTTP server, built from the configuration at the start and at each reload.
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use precall_actors::voices::samples::SampleStore;
 use precall_base::phone_number::Region;
 use precall_call::VoiceId;
 use slog::Logger;
 
+use super::fair_share::Rates;
 use crate::config::{ApiKeys, CorsOrigins, Secret, Sender};
 use crate::trusted_addresses::AddressList;
 
@@ -38,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) trusted_proxies: AddressList,
     /// Requests per second of one source, for each kind of request.
     pub(crate) source_limit: NonZeroU32,
+    /// What each source has asked within that limit.
+    pub(crate) rates: Arc<Rates>,
     /// Largest webhook body, in bytes.
     pub(crate) body_limit: usize,
     /// Largest `post_call_transcription`, in bytes.
@@ -62,4 +66,32 @@ pub(crate) struct Settings {
     pub(crate) metrics: MetricsPlace,
     /// Logger of the HTTP server.
     pub(crate) log: Logger,
+}
+
+/// The settings that count now. All servers share them; a request takes them as they are when it comes.
+#[derive(Clone)]
+pub(crate) struct CurrentSettings(Arc<ArcSwap<Settings>>);
+
+impl CurrentSettings {
+    /// The settings of the start.
+    #[must_use]
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(settings)))
+    }
+
+    /// The settings now.
+    #[must_use]
+    pub(crate) fn now(&self) -> Arc<Settings> {
+        self.0.load_full()
+    }
+
+    /// Replaces all settings at once.
+    pub(crate) fn replace(&self, mut settings: Settings) {
+        let before = self.now();
+        if before.source_limit == settings.source_limit {
+            // A reload must not give a flood new room.
+            settings.rates = Arc::clone(&before.rates);
+        }
+        self.0.store(Arc::new(settings));
+    }
 }

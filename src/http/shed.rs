@@ -24,9 +24,9 @@ pub(crate) async fn shed<B: MessageBody + 'static>(
     };
     let has_too_many_connections =
         request.request().conn_data::<Connection>().is_some_and(|connection| connection.is_one_too_many);
-    let source = client_address::address(request.request(), &app.settings).map(source_of);
+    let source = client_address::address(request.request(), &app.settings()).map(source_of);
     let lane = Lane::of(request.path());
-    let allowance = source.map(|source| app.rates.ask(lane, source));
+    let allowance = source.map(|source| app.settings().rates.ask(lane, source));
     let wait = allowance.and_then(|allowance| allowance.wait);
     if has_too_many_connections || wait.is_some() {
         let mut refused = Problem::of(Code::TooManyFromSource).error_response();

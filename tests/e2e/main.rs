@@ -14,6 +14,7 @@ mod board;
 mod callers;
 mod clock_steps;
 mod commands;
+mod config_reload;
 mod databases;
 mod demo;
 mod embedded;

@@ -183,6 +183,11 @@ impl Program {
         }
     }
 
+    /// Replaces the `.env` file in its folder.
+    pub fn write_dotenv(&self, text: &str) {
+        std::fs::write(self.folder.path().join(".env"), text).unwrap();
+    }
+
     pub fn said(&self, stream: &str) -> String {
         std::fs::read_to_string(self.folder.path().join(stream)).unwrap()
     }

@@ -28,6 +28,8 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("post", "/api/v1/calls/{id}/retry-clone", "operate"),
     ("post", "/api/v1/calls/{id}/transfer", "operate"),
     ("get", "/api/v1/calls/{id}/wire", "operate"),
+    ("get", "/api/v1/config", "admin"),
+    ("post", "/api/v1/config/reload", "admin"),
     ("get", "/api/v1/events", "read"),
     ("get", "/api/v1/keys", "admin"),
     ("post", "/api/v1/keys", "admin"),

@@ -21,6 +21,7 @@ mod called_back;
 mod callers;
 mod check;
 mod clone_failures;
+mod config_reload;
 mod dead_connections;
 mod dial_guard;
 mod dials;

@@ -31,7 +31,7 @@ use crate::call::line::Lines;
 use crate::call::messages::{CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Done, Stop};
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
-use crate::limits::dial_guard::DialGuard;
+use crate::limits::dial_guard::{DialGuard, DialRules};
 use crate::runtime::mailbox_age::AreYouThere;
 use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
@@ -105,14 +105,16 @@ pub(crate) struct HandleOperatorOrder {
     pub answer: Answer<Ordered>,
 }
 
-/// Replaces the lines: at the start and on SIGHUP.
+/// Replaces the lines and the terms of admission, all at once: at the start, at a reload, and when lines change.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub(crate) struct UseLines {
     /// All lines.
     pub lines: Lines,
     /// The dial guard's rules for these lines.
-    pub rules: crate::limits::dial_guard::DialRules,
+    pub rules: DialRules,
+    /// The settings of admission.
+    pub admission: AdmissionSettings,
 }
 
 /// State recovered from before the start. Admission begins when it arrives.
@@ -437,6 +439,7 @@ impl Handler<UseLines> for CallSupervisor {
         self.agents.extend(message.lines.all().map(|line| line.agent_id.clone()));
         self.services.metrics.lines.know(PBX, message.lines.all().map(|line| line.id.as_str()));
         self.lines = message.lines;
+        self.settings = message.admission;
         self.guard.set_rules(message.rules);
         info!(self.services.log, "lines loaded"; "lines" => self.lines.all().count());
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use arc_swap::ArcSwap;
 use deadpool_postgres::Pool;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
@@ -16,6 +17,7 @@ use precall_store::voices;
 use serde_json::value::RawValue;
 use tokio::sync::{mpsc, oneshot, watch};
 
+use super::reload::{ReloadAsked, ReloadableSettings};
 use super::{InitiationAnswer, InitiationAsked};
 use crate::admission::bypass_keeper::Keeper;
 use crate::admission::call_supervisor::{
@@ -36,6 +38,7 @@ use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
 use crate::limits::provider_capacity::{Capacity, Measure};
 use crate::observe::alert_delivery::AlertDelivery;
+use crate::observe::config_reload::ConfigReload;
 use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 use crate::observe::host_watch::HostWatch;
 use crate::observe::metrics::Metrics;
@@ -64,15 +67,6 @@ const REQUESTS_FAIL_FOR: Duration = Duration::from_secs(60);
 /// Time limit of a reconcile round: a list and some deletions.
 const RECONCILED_WITHIN: Duration = Duration::from_secs(60);
 
-/// Configured limits that the edge shows beside the current use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConfiguredLimits {
-    /// `MAX_LIVE_CALLS`.
-    pub(crate) live_calls: usize,
-    /// `THREECX_SIMULTANEOUS_CALLS`.
-    pub(crate) pbx_calls: Option<u64>,
-}
-
 /// The engine's interface for the edge.
 #[derive(Clone)]
 pub struct EngineHandle {
@@ -88,11 +82,13 @@ pub struct EngineHandle {
     pub(crate) alerts: Arc<AlertDelivery>,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,
-    pub(crate) limits: ConfiguredLimits,
+    /// The settings of the last reload, or of the start.
+    pub(crate) reloadable: Arc<ArcSwap<ReloadableSettings>>,
+    pub(crate) config_reload: Arc<ConfigReload>,
     pub(crate) recently_kept: Arc<RecentlyKept>,
     pub(crate) bypass_keeper: Arc<Keeper>,
-    /// Asks for the lines to be read again. The sender of a question is told when that is done.
-    pub(crate) lines: mpsc::Sender<oneshot::Sender<()>>,
+    /// Asks for the lines to be read again.
+    pub(crate) reloads: mpsc::Sender<ReloadAsked>,
 }
 
 impl EngineHandle {
@@ -138,10 +134,32 @@ impl EngineHandle {
     /// Reads the lines again and prepares their prompts. Returns once new calls use them: after seconds, where a prompt
     /// must be spoken first.
     pub async fn reload_lines(&self) {
+        self.ask_reload(None).await;
+    }
+
+    /// Uses other settings for new calls, and prepares their prompts before. Returns once new calls use them: after
+    /// seconds, where a prompt must be spoken first.
+    pub async fn reload(&self, settings: ReloadableSettings) {
+        self.ask_reload(Some(Arc::new(settings))).await;
+    }
+
+    async fn ask_reload(&self, settings: Option<Arc<ReloadableSettings>>) {
         let (done, reloaded) = oneshot::channel();
-        if self.lines.send(done).await.is_ok() {
+        if self.reloads.send(ReloadAsked { settings, done }).await.is_ok() {
             let _ = reloaded.await;
         }
+    }
+
+    /// Whether the last reload of the configuration was taken.
+    #[must_use]
+    pub fn config_reload(&self) -> Arc<ConfigReload> {
+        Arc::clone(&self.config_reload)
+    }
+
+    /// Prompts that differ from the configuration.
+    #[must_use]
+    pub fn prompt_problems(&self) -> Vec<String> {
+        self.prompt_problems.all().into_iter().map(|(_, words)| words).collect()
     }
 
     /// What went over the wire for each call.
@@ -331,6 +349,7 @@ impl EngineHandle {
             quarantined: persistence.quarantined(),
             host: self.host.problems(),
             alerts: self.alerts.problems(),
+            config: self.config_reload.problem(),
             pbx: threecx.as_ref(),
             prompts: &prompt_problems,
             agents: self.services.agent_settings.problems(),
@@ -367,17 +386,18 @@ impl EngineHandle {
     fn capacity(&self) -> CapacityHealth {
         let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
         let (account, seats) = (self.capacity.reading(), &self.services.agent_seats);
+        let settings = self.reloadable.load();
         CapacityHealth {
             live_calls: Measure {
                 used: Some(count(self.services.board.count())),
-                limit: Some(count(self.limits.live_calls)),
+                limit: Some(count(settings.max_live_calls)),
             },
             agents: Measure { used: Some(count(seats.held())), limit: seats.max().map(count) },
             agent_limit: account.agent_limit,
             voice_slots: account.slots,
             voice_edits: account.edits,
             account_checked_at: account.account_checked_at,
-            pbx_calls: self.limits.pbx_calls,
+            pbx_calls: settings.pbx_calls,
         }
     }
 

@@ -56,10 +56,10 @@ pub(crate) async fn run_maintenance(
     services: Arc<CallServices>,
     capacity: Arc<Capacity>,
     retention: Retention,
-    agent_id: String,
+    agent_id: impl Fn() -> String,
 ) {
     loop {
-        read_agent_limit(&services, &capacity, &agent_id).await;
+        read_agent_limit(&services, &capacity, &agent_id()).await;
         let acts = matches!(services.persistence_state.leadership().now(), EngineRole::Acting(_));
         let outcome = if acts { within(ROUND_WITHIN, round(&services, &retention)).await } else { Ok(()) };
         if let Err(error) = &outcome {

@@ -38,14 +38,14 @@ impl Recovery {
         if let LiveCalls::Abandon { pbx } = &self.live_calls {
             return Ok(self.abandon(live.calls, pbx.as_ref()).await);
         }
-        let why = match (&self.pbx, &live.pbx) {
+        let pbx = self.settings().live_leg.as_ref().map(|leg| leg.client.place());
+        let why = match (pbx, &live.pbx) {
             (None, _) => {
                 Some("this configuration uses no 3CX call control (CALL_ROUTE, THREECX_*)".to_owned())
             }
-            (Some(pbx), Some(before)) if pbx.client.place() != *before => Some(format!(
-                "their legs are at {before}, and this configuration leads to {}",
-                pbx.client.place()
-            )),
+            (Some(pbx), Some(before)) if pbx != *before => {
+                Some(format!("their legs are at {before}, and this configuration leads to {pbx}"))
+            }
             (Some(_), _) => self.refused_credentials().await,
         };
         match why {
@@ -85,9 +85,9 @@ impl Recovery {
         let listed = own_legs(&client, pbx).await;
         let legs = listed.map_err(|error| error.describe(pbx).unwrap_or_default())?;
         info!(self.services.log, "sending legs to the fallback destination"; "legs" => legs.len());
-        let ringing = self.default_line.rules.transfer_ring;
-        let destination =
-            self.default_line.fallback_destination.clone().map(|to| Destination { to, ringing });
+        let line = &self.settings().default_line;
+        let ringing = line.rules.transfer_ring;
+        let destination = line.fallback_destination.clone().map(|to| Destination { to, ringing });
         for leg in legs {
             turn_away_with(Rc::clone(&client), &self.services.log, &leg.leg, destination.clone());
         }

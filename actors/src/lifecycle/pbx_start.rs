@@ -33,10 +33,11 @@ impl Recovery {
         }
     }
 
-    async fn prepare_hold_music(&self) {
-        let (Some(pbx), Some(side)) = (&self.pbx, &self.services.pbx) else { return };
-        let maker = PromptMaker::new(self.services.clients.here().bulk.clone(), pbx.prompts.clone());
-        let order = (pbx.prompt_order)(&self.default_line);
+    pub(super) async fn prepare_hold_music(&self) {
+        let settings = self.settings();
+        let (Some(leg), Some(side)) = (&settings.live_leg, &self.services.pbx) else { return };
+        let maker = PromptMaker::new(self.services.clients.here().bulk.clone(), leg.prompts.clone());
+        let order = (leg.prompt_order)(&settings.default_line);
         match tokio::time::timeout(HOLD_WITHIN, maker.local_hold(&order)).await {
             Ok(clip) => side.held.set_music(Playlist::default().then(PlaylistItem::Loop(clip))),
             Err(_) => warn!(self.services.log, "the recording of the hold music cannot be read in time"),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Addr;
+use arc_swap::ArcSwap;
 use precall_audio::prompts::PromptMaker;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, E164, Region};
@@ -19,13 +20,14 @@ use precall_store::error::StoreError;
 use precall_store::events::event_log;
 use precall_store::growth::partitions;
 use precall_store::leader::{generation, live_calls};
+use precall_store::lines::StoredLine;
 use precall_store::reads::log_end;
 use precall_store::recovery::{call_context, recent_calls, unmatched_reports};
 use precall_store::spool::handle::SpoolHandle;
 use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{lines, voices};
 use slog::{error, info, warn};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -33,18 +35,22 @@ use super::housekeeping::{Retention, run_maintenance};
 use super::last_acted::LastActed;
 use super::still_spooled::StillSpooled;
 use crate::admission::call_registry::{CallLiveness, CallRegistry, REMEMBERED, Sighting};
-use crate::admission::call_supervisor::{CallSupervisor, RecoveredState, Resumption, UseLines};
+use crate::admission::call_supervisor::{
+    AdmissionSettings, CallSupervisor, RecoveredState, Resumption, UseLines,
+};
+use crate::api::{LiveLegSettings, ReloadableSettings};
 use crate::call::announcements::Announcements;
-use crate::call::line::{Line, Lines};
+use crate::call::line::Lines;
 use crate::call::services::CallServices;
 use crate::durability::leadership::{EngineRole, Leave};
 use crate::erasure::deletion_worker::run_deletion_worker;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::restored_usage;
-use crate::lifecycle::settings::{LiveCalls, PbxEngine};
-use crate::limits::budgets::Budgets;
-use crate::limits::dial_guard::{Countries, DialGuard, DialLimits, DialRules};
+use crate::lifecycle::settings::LiveCalls;
+use crate::limits::budgets::{BudgetLimits, Budgets};
+use crate::limits::dial_guard::{DialGuard, DialRules};
 use crate::limits::provider_capacity::Capacity;
+use crate::observe::host_watch::HostWatch;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::start_refusal::StartRefusal;
 use crate::pbx::pbx_feed::{FeedPace, PbxFeed};
@@ -105,12 +111,14 @@ pub(crate) struct Recovery {
     pub(crate) erasure: Arc<ErasureServices>,
     pub(crate) capacity: Arc<Capacity>,
     pub(crate) prompt_problems: Arc<PromptProblems>,
-    pub(crate) default_line: Line,
+    /// The settings that count. A reload replaces them.
+    pub(crate) current: Arc<ArcSwap<ReloadableSettings>>,
+    /// Held while lines are read and given to the supervisor, so that older ones do not come behind newer ones.
+    pub(crate) reading_lines: Arc<Mutex<()>>,
+    /// The rows of the lines, as last read.
+    pub(crate) stored_lines: Arc<ArcSwap<Vec<StoredLine>>>,
+    pub(crate) host: Arc<HostWatch>,
     pub(crate) region: Region,
-    pub(crate) countries: Countries,
-    pub(crate) own_numbers: HashSet<CallerNumber>,
-    pub(crate) limits: DialLimits,
-    pub(crate) pbx: Option<PbxEngine>,
     /// `SPOOL_DIR`.
     pub(crate) spool_root: Option<PathBuf>,
     /// When an engine on this host last acted; none without a spool.
@@ -124,9 +132,22 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    pub(crate) fn rules(&self, lines: &Lines) -> DialRules {
-        let own = self.own_numbers.iter().chain(lines.numbers()).cloned().collect();
-        DialRules::new(&self.countries, self.region, own, self.limits)
+    /// The settings that count now.
+    pub(super) fn settings(&self) -> Arc<ReloadableSettings> {
+        self.current.load_full()
+    }
+
+    /// What the supervisor uses with these lines.
+    pub(crate) fn terms(&self, lines: Lines, settings: &ReloadableSettings) -> UseLines {
+        let own = settings.own_numbers.iter().chain(lines.numbers()).cloned().collect();
+        let rules = DialRules::new(&settings.countries, self.region, own, settings.limits);
+        let admission = AdmissionSettings {
+            max_live_calls: settings.max_live_calls,
+            region: self.region,
+            trusted_trunks: settings.trusted_trunks.clone(),
+            start_patience: settings.start_patience,
+        };
+        UseLines { lines, rules, admission }
     }
 
     pub(crate) async fn run(
@@ -147,7 +168,8 @@ impl Recovery {
         let (preparing, supervisor) = (self.clone(), supervisor);
         actix::spawn(async move { preparing.retry_prompts(&supervisor).await });
         actix::spawn(run_deletion_worker(Arc::clone(&self.erasure)));
-        let agent = self.default_line.agent_id.clone();
+        let current = Arc::clone(&self.current);
+        let agent = move || current.load().default_line.agent_id.clone();
         let (services, capacity) = (Arc::clone(&self.services), Arc::clone(&self.capacity));
         actix::spawn(run_maintenance(services, capacity, self.retention.clone(), agent));
         self.watch_leadership(lock, &mut leaves).await;
@@ -162,7 +184,7 @@ impl Recovery {
         loop {
             tokio::time::sleep(pause).await;
             if !self.prompt_problems.all().is_empty() {
-                self.reload(supervisor).await;
+                self.reload(None, supervisor).await;
                 pause = (pause * 2).min(PREPARE_RETRY_MAX);
             }
         }
@@ -190,11 +212,55 @@ impl Recovery {
         Ok(())
     }
 
-    pub(crate) async fn reload(&self, supervisor: &Addr<CallSupervisor>) {
-        match self.lines(PREPARE_WITHIN).await {
-            Ok(lines) => self.use_lines(lines, supervisor),
+    /// Reads the lines again and gives them to new calls, with new settings or with the old ones. It cannot fail: lines
+    /// that cannot be read stay as they are, and a prompt that cannot be prepared is replaced and reported.
+    pub(crate) async fn reload(
+        &self,
+        new: Option<Arc<ReloadableSettings>>,
+        supervisor: &Addr<CallSupervisor>,
+    ) {
+        let _one_at_a_time = self.reading_lines.lock().await;
+        let old = self.settings();
+        let settings = match new {
+            Some(new) => {
+                // First: prompts are spoken with the new key.
+                old.provider.use_key_of(&new.provider);
+                if let (Some(old), Some(new)) = (&old.live_leg, &new.live_leg) {
+                    old.client.use_secret_of(&new.client);
+                }
+                Arc::new(with_clients_of(&old, &new))
+            }
+            None => old,
+        };
+        let stored = self.read_lines().await.unwrap_or_else(|error| {
+            warn!(self.services.log, "could not read the lines, the old ones stay in use"; "error" => %error);
+            self.stored_lines.load_full()
+        });
+        let lines = self.lines(&stored, &settings, PREPARE_WITHIN).await;
+        // From here on nothing waits: a new call finds all of the new settings, or none.
+        self.services.agent_seats.set_max(settings.agent_concurrency);
+        self.host.set_live_calls(settings.max_live_calls);
+        let limits_before = self.services.budgets.lock().set_limits(settings.budgets);
+        self.current.store(Arc::clone(&settings));
+        supervisor.do_send(self.terms(lines, &settings));
+        self.count_for_new_limits(settings.budgets, limits_before).await;
+        self.prepare_hold_music().await;
+    }
+
+    /// A budget that had no limit was not counted: its use of the last hour and day is read now.
+    async fn count_for_new_limits(&self, limits: BudgetLimits, before: BudgetLimits) {
+        if !limits.count_more_than(before) {
+            return;
+        }
+        let counted = async {
+            let client = self.services.pool.get().await?;
+            restored_usage::counted(limits, &**client, &StillSpooled::default(), clock::now()).await
+        };
+        match counted.await {
+            Ok(counted) => self.services.budgets.lock().adopt(counted, before),
             Err(error) => {
-                warn!(self.services.log, "could not read the lines, the old ones stay in use"; "error" => %error);
+                warn!(self.services.log, "could not read the use of a new budget, it counts from now";
+                    "error" => %error);
             }
         }
     }
@@ -220,7 +286,7 @@ impl Recovery {
             self.look_for_missing(spool, &**client).await?;
         }
         self.services.persistence_state.leadership().set(EngineRole::Acting(generation));
-        let pbx = self.pbx.as_ref().map(|pbx| pbx.client.place());
+        let pbx = self.settings().live_leg.as_ref().map(|leg| leg.client.place());
         live_calls::set_pbx(&**client, pbx.as_deref()).await?;
         let origin = self.database_origin(database, generation).await;
         let spooled = match &mut left {
@@ -233,7 +299,13 @@ impl Recovery {
         let unreleased = call_context::unreleased(&**client).await?;
         // Callers are on the line: they must not wait long for a prompt.
         let within = if unreleased.is_empty() { PREPARE_WITHIN } else { PREPARE_WITHIN_LIVE };
-        let (lines, previous) = tokio::join!(self.lines(within), self.previous(&**client, origin, spooled));
+        let _one_at_a_time = self.reading_lines.lock().await;
+        let settings = self.settings();
+        let lines = async {
+            let stored = self.read_lines().await?;
+            Ok::<_, StoreError>(self.lines(&stored, &settings, within).await)
+        };
+        let (lines, previous) = tokio::join!(lines, self.previous(&**client, origin, spooled));
         let (lines, Previous { registry, dialled, budgets, unmatched, existing, cached, unfinished }) =
             (lines?, previous?);
         info!(self.services.log, "previous state loaded"; "cached_voices" => cached.len(),
@@ -241,11 +313,12 @@ impl Recovery {
         self.services.voice_book.do_send(existing);
         self.services.voice_book.do_send(LoadCache(cached));
         self.services.voice_book.do_send(ResolveUnfinished(unfinished));
-        let mut guard = DialGuard::new(self.rules(&lines));
+        let terms = self.terms(lines, &settings);
+        let mut guard = DialGuard::new(terms.rules.clone());
         for (number, at) in dialled {
             guard.seed(number, at);
         }
-        self.use_lines(lines, supervisor);
+        supervisor.do_send(terms);
         // The budgets are still empty: no call was taken until now.
         *self.services.budgets.lock() = budgets;
         let position = generation::last_position(&**client).await?;
@@ -319,32 +392,37 @@ impl Recovery {
         }
     }
 
-    async fn lines(&self, within: Duration) -> Result<Lines, StoreError> {
+    async fn read_lines(&self) -> Result<Arc<Vec<StoredLine>>, StoreError> {
         let client = self.services.pool.get().await?;
-        let stored = lines::read(&**client).await?;
-        let (lines, unreadable) = Lines::new(self.default_line.clone(), &stored, self.region);
+        let stored = Arc::new(lines::read(&**client).await?);
+        self.stored_lines.store(Arc::clone(&stored));
+        Ok(stored)
+    }
+
+    async fn lines(&self, stored: &[StoredLine], settings: &ReloadableSettings, within: Duration) -> Lines {
+        let (lines, unreadable) = Lines::new(settings.default_line.clone(), stored, self.region);
         for number in unreadable {
             warn!(self.services.log, "skipped a line with an invalid number"; "number" => number);
         }
-        Ok(match &self.pbx {
-            Some(pbx) => self.prepare(pbx, lines, within).await,
+        match &settings.live_leg {
+            Some(leg) => self.prepare(leg, lines, within).await,
             None => lines,
-        })
+        }
     }
 
     /// Prepares all prompts before the first call, so that nothing is synthesised during a call.
-    async fn prepare(&self, pbx: &PbxEngine, lines: Lines, within: Duration) -> Lines {
+    async fn prepare(&self, leg: &LiveLegSettings, lines: Lines, within: Duration) -> Lines {
         let clients = self.services.clients.here();
         let mut agents = AgentVoices::default();
         let mut orders = Vec::new();
         for line in lines.all() {
-            let mut order = (pbx.prompt_order)(line);
+            let mut order = (leg.prompt_order)(line);
             if order.lacks_voice() {
                 order.speak_with(agents.of(&clients.bulk, &line.agent_id).await);
             }
             orders.push((line.prompts_id(), order));
         }
-        let maker = PromptMaker::new(clients.bulk.clone(), pbx.prompts.clone());
+        let maker = PromptMaker::new(clients.bulk.clone(), leg.prompts.clone());
         let prepared = maker.prepare(&orders, within).await;
         let mut problems = agents.problems;
         problems.extend(prepared.problems);
@@ -361,15 +439,20 @@ impl Recovery {
         let announcements = prepared
             .by_line
             .into_iter()
-            .map(|(line, prompts)| (line, Announcements::new(prompts, pbx.lead_silence)))
+            .map(|(line, prompts)| (line, Announcements::new(prompts, leg.lead_silence)))
             .collect();
         lines.with_announcements(&announcements)
     }
+}
 
-    fn use_lines(&self, lines: Lines, supervisor: &Addr<CallSupervisor>) {
-        let rules = self.rules(&lines);
-        supervisor.do_send(UseLines { lines, rules });
-    }
+/// The new settings with the running clients, whose key and secret were exchanged.
+fn with_clients_of(old: &ReloadableSettings, new: &ReloadableSettings) -> ReloadableSettings {
+    let live_leg = match (&old.live_leg, &new.live_leg) {
+        (Some(old), Some(new)) => Some(LiveLegSettings { client: Arc::clone(&old.client), ..new.clone() }),
+        // The route needs a restart.
+        (old, _) => old.clone(),
+    };
+    ReloadableSettings { provider: Arc::clone(&old.provider), live_leg, ..new.clone() }
 }
 
 /// The agents' own voices, each read once. Prompts use them if no prompt voice is configured.

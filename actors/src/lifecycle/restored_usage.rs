@@ -10,7 +10,7 @@ use tokio_postgres::GenericClient;
 use crate::call::services::CallServices;
 use crate::caller_key::CallerKey;
 use crate::lifecycle::still_spooled::StillSpooled;
-use crate::limits::budgets::{Budgets, Use};
+use crate::limits::budgets::{BudgetLimits, Budgets, Use};
 
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -23,8 +23,28 @@ pub(super) async fn budgets(
     spooled: &StillSpooled,
     now: At,
 ) -> Result<Budgets, StoreError> {
-    let ago = |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     let limits = services.budgets.lock().limits();
+    let mut budgets = counted(limits, client, spooled, now).await?;
+    for live in budget_use::live(client).await? {
+        if let Some(caller) = live.caller {
+            budgets.seed_live(live.call, &CallerKey { account: live.account, caller });
+        }
+        if live.has_conversation {
+            services.agent_seats.hold(live.call);
+        }
+    }
+    budgets.seeded(now);
+    Ok(budgets)
+}
+
+/// What was used within the last hour and day, without live calls.
+pub(super) async fn counted(
+    limits: BudgetLimits,
+    client: &impl GenericClient,
+    spooled: &StillSpooled,
+    now: At,
+) -> Result<Budgets, StoreError> {
+    let ago = |span: Duration| At(now.0.saturating_sub(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)));
     let mut budgets = Budgets::new(limits);
     // Only configured budgets need their history.
     if limits.caller_calls_per_hour.is_some() {
@@ -48,14 +68,6 @@ pub(super) async fn budgets(
             let count = |n: i64| u64::try_from(n).unwrap_or(0);
             let used = Use { seconds: count(took.seconds), credits: count(took.credits) };
             budgets.seed_conversation(&took.conversation, used, took.at);
-        }
-    }
-    for live in budget_use::live(client).await? {
-        if let Some(caller) = live.caller {
-            budgets.seed_live(live.call, &CallerKey { account: live.account, caller });
-        }
-        if live.has_conversation {
-            services.agent_seats.hold(live.call);
         }
     }
     budgets.seeded(now);

@@ -1,25 +1,20 @@
 //! Settings of the engine. The program that starts the engine fills them in once.
 
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::Pool;
 use precall_audio::MediaSettings;
-use precall_audio::prompts::{PromptOrder, PromptSettings};
-use precall_base::phone_number::{CallerNumber, Region};
-use precall_providers::elevenlabs::Settings as ProviderSettings;
+use precall_base::phone_number::Region;
 use precall_providers::threecx::settings::Settings as PbxSettings;
 use precall_store::spool::handle::SpoolHandle;
 use slog::Logger;
 
-use crate::call::line::Line;
+use crate::api::ReloadableSettings;
 use crate::call::services::DialSettings;
 use crate::erasure::ledger::Ledger;
 use crate::lifecycle::housekeeping::Retention;
-use crate::limits::budgets::BudgetLimits;
-use crate::limits::dial_guard::{Countries, DialLimits};
 use crate::observe::traces::exporter::TraceSettings;
 use crate::pbx::pbx_feed::FeedPace;
 use crate::runtime::fault_injection::Faults;
@@ -32,35 +27,15 @@ pub struct EngineSettings {
     /// Connections to the same database for event writes only, so that readers cannot delay them. The writing thread
     /// opens its connection itself; with a connection of another thread every exchange would wake up that thread.
     pub writing_pool: Pool,
-    /// The line of numbers without a line of their own.
-    pub default_line: Line,
+    /// What a reload replaces.
+    pub reloadable: ReloadableSettings,
     /// `DEFAULT_REGION`.
     pub region: Region,
-    /// `TRUSTED_TRUNKS`: DNs of trunks whose caller numbers are trusted.
-    pub trusted_trunks: Vec<String>,
-    /// `CALLBACK_COUNTRIES`.
-    pub countries: Countries,
-    /// `OWN_NUMBERS`.
-    pub own_numbers: HashSet<CallerNumber>,
-    /// `CALLBACK_LIMIT_*`.
-    pub limits: DialLimits,
     /// What becomes of live calls that this configuration does not lead to.
     pub live_calls: LiveCalls,
-    /// `START_PATIENCE_SECONDS`.
-    pub start_patience: Duration,
-    /// `MAX_LIVE_CALLS`.
-    pub max_live_calls: usize,
-    /// `BUDGET_*`.
-    pub budgets: BudgetLimits,
-    /// `AGENT_CONCURRENCY`.
-    pub agent_concurrency: Option<usize>,
-    /// `THREECX_SIMULTANEOUS_CALLS`.
-    pub pbx_calls: Option<u64>,
-    /// Address and key of the provider.
-    pub provider: Arc<ProviderSettings>,
     /// `ELEVENLABS_PROBE_SECONDS`.
     pub probe_every: Duration,
-    /// The PBX; `None` without 3CX call control.
+    /// The PBX; `None` without a live leg.
     pub pbx: Option<PbxEngine>,
     /// How precall opens conversations.
     pub dial: DialSettings,
@@ -101,16 +76,8 @@ pub struct SpoolSettings {
 /// Settings of the routes with a live leg.
 #[derive(Clone)]
 pub struct PbxEngine {
-    /// Address, client and secret.
-    pub client: Arc<PbxSettings>,
     /// Audio to legs.
     pub media: MediaSettings,
-    /// How precall prepares prompts.
-    pub prompts: PromptSettings,
-    /// The prompts that a line plays to its callers.
-    pub prompt_order: Arc<dyn Fn(&Line) -> PromptOrder + Send + Sync>,
-    /// `GREETING_LEAD_SILENCE_MS`.
-    pub lead_silence: Duration,
     /// Intervals of the PBX feed.
     pub pace: FeedPace,
 }

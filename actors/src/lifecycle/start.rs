@@ -6,16 +6,18 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use actix::Arbiter;
+use arc_swap::ArcSwap;
 use precall_audio::{Media, MediaError};
 use precall_providers::request_watch::RequestObserver;
 use precall_providers::threecx::access_token::TokenPublisher;
 use precall_providers::threecx::client::ThreeCx;
+use precall_providers::threecx::settings::Settings as PbxSettings;
 use slog::Logger;
 use tokio::sync::{Notify, mpsc};
 
 use crate::admission::bypass_keeper::Keeper;
-use crate::admission::call_supervisor::{AdmissionSettings, CallSupervisor};
-use crate::api::{ConfiguredLimits, EngineHandle};
+use crate::admission::call_supervisor::{CallSupervisor, UseLines};
+use crate::api::{EngineHandle, ReloadAsked};
 use crate::call::agent_settings::AgentSettings;
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::line::Lines;
@@ -58,7 +60,7 @@ use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::VoiceBook;
 
 const REPORT_ROUND: Duration = Duration::from_secs(15);
-/// Requests to read the lines again that wait for the one that runs.
+/// Reloads that wait for the one that runs.
 const RELOADS_WAITING: usize = 8;
 
 /// Why the engine did not start.
@@ -101,9 +103,10 @@ impl Engine {
         // Actors that send to each other get their addresses first.
         let (supervisor, reserved_supervisor) = reserve();
         let (voice_book, reserved_book) = reserve();
-        let (feed, pbx) = match &settings.pbx {
-            Some(pbx) => {
-                let (feed, side) = pbx_side(pbx, &settings.log)?;
+        let live_leg = settings.reloadable.live_leg.as_ref().map(|leg| Arc::clone(&leg.client));
+        let (feed, pbx) = match settings.pbx.as_ref().zip(live_leg) {
+            Some((pbx, client)) => {
+                let (feed, side) = pbx_side(pbx, &client, &settings.log)?;
                 (Some(feed), Some(Arc::new(side)))
             }
             None => (None, None),
@@ -121,9 +124,12 @@ impl Engine {
         };
         let spool_root = settings.spool.map(|spool| spool.root);
         let permitting = Arc::clone(&state);
-        let clients = elevenlabs_clients(settings.provider, Arc::new(move || permitting.may_go_on()));
+        let reloadable = settings.reloadable;
+        let current = Arc::new(ArcSwap::from_pointee(reloadable.clone()));
+        let clients =
+            elevenlabs_clients(Arc::clone(&reloadable.provider), Arc::new(move || permitting.may_go_on()));
         let provider = Arc::new(ProviderState::default());
-        let budgets = Arc::new(SharedBudgets::new(settings.budgets));
+        let budgets = Arc::new(SharedBudgets::new(reloadable.budgets));
         let bypass = Arc::new(Bypass::default());
         let bypass_keeper = Arc::new(Keeper::new(
             Arc::clone(&bypass),
@@ -139,7 +145,10 @@ impl Engine {
             provider: Arc::clone(&provider),
             outcomes: Arc::clone(&outcomes),
             metrics: Arc::clone(&metrics),
-            agent_id: settings.default_line.agent_id.clone(),
+            agent_id: {
+                let current = Arc::clone(&current);
+                Box::new(move || current.load().default_line.agent_id.clone())
+            },
             every: settings.probe_every,
             log: settings.log.clone(),
         };
@@ -200,7 +209,7 @@ impl Engine {
             transfers: SharedTransfers::default(),
             budgets,
             bypass,
-            agent_seats: AgentSeats::new(settings.agent_concurrency),
+            agent_seats: AgentSeats::new(reloadable.agent_concurrency),
             board: Board::default(),
             metrics,
             outcomes,
@@ -210,6 +219,7 @@ impl Engine {
             faults: settings.faults,
             log: settings.log,
         });
+        let host = Arc::new(HostWatch::new(reloadable.max_live_calls, services.log.clone()));
         let revoked_voices = supervisor.clone().recipient();
         let (book_services, job_arbiter) = (Arc::clone(&voices), home.clone());
         reserved_book.start(&home, move |_| VoiceBook::new(book_services, revoked_voices, job_arbiter));
@@ -219,12 +229,11 @@ impl Engine {
             erasure: Arc::clone(&erasure),
             capacity: Arc::clone(&capacity),
             prompt_problems: Arc::clone(&prompt_problems),
-            default_line: settings.default_line,
+            current: Arc::clone(&current),
+            reading_lines: Arc::default(),
+            stored_lines: Arc::default(),
+            host: Arc::clone(&host),
             region: settings.region,
-            countries: settings.countries,
-            own_numbers: settings.own_numbers,
-            limits: settings.limits,
-            pbx: settings.pbx,
             live_calls: settings.live_calls,
             refusal: Arc::clone(&refusal),
             last_acted: spool_root.as_deref().map(LastActed::in_folder),
@@ -232,17 +241,12 @@ impl Engine {
             spool,
             retention: settings.retention,
         };
-        let (default_lines, _) = Lines::new(recovery.default_line.clone(), &[], recovery.region);
-        let guard = DialGuard::new(recovery.rules(&default_lines));
-        let admission = AdmissionSettings {
-            start_patience: settings.start_patience,
-            max_live_calls: settings.max_live_calls,
-            region: settings.region,
-            trusted_trunks: settings.trusted_trunks,
-        };
+        let (default_lines, _) = Lines::new(reloadable.default_line.clone(), &[], recovery.region);
+        let terms = recovery.terms(default_lines, &reloadable);
         let (of_supervisor, handles) = (Arc::clone(&services), call_handles.clone());
         reserved_supervisor.start(&home, move |_| {
-            CallSupervisor::new(of_supervisor, admission, default_lines, guard, handles)
+            let UseLines { lines, rules, admission } = terms;
+            CallSupervisor::new(of_supervisor, admission, lines, DialGuard::new(rules), handles)
         });
         let (of_reports, supervisor_of_reports) = (Arc::clone(&services), supervisor.clone());
         let wait = settings.report_wait;
@@ -255,9 +259,8 @@ impl Engine {
         mailboxes.watch(&writing.handle(), "supervisor", supervisor.clone());
         mailboxes.watch(&writing.handle(), "voice_book", voice_book);
         mailboxes.watch(&home, "persistence", services.persistence.clone());
-        let host = Arc::new(HostWatch::new(settings.max_live_calls, services.log.clone()));
         let watch = Arc::clone(&host).run();
-        let (lines, mut lines_asked) = mpsc::channel(RELOADS_WAITING);
+        let (reloads, mut reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let handle = EngineHandle {
             services,
             erasure,
@@ -270,11 +273,12 @@ impl Engine {
             host,
             draining: Arc::new(AtomicBool::new(false)),
             region: settings.region,
-            limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
+            reloadable: current,
+            config_reload: Arc::default(),
             recently_kept: Arc::default(),
             alerts: Arc::default(),
             bypass_keeper: Arc::clone(&bypass_keeper),
-            lines,
+            reloads,
         };
         let (reloading, of_lines) = (recovery.clone(), handle.supervisor.clone());
         let (loading, supervisor) = (recovery.clone(), handle.supervisor.clone());
@@ -286,8 +290,8 @@ impl Engine {
             actix::spawn(bypass_keeper.run());
             // Here, because the HTTP clients for prompts belong to the arbiter of a call.
             actix::spawn(async move {
-                while let Some(done) = lines_asked.recv().await {
-                    reloading.reload(&of_lines).await;
+                while let Some(ReloadAsked { settings, done }) = reloads_asked.recv().await {
+                    reloading.reload(settings, &of_lines).await;
                     let _ = done.send(());
                 }
             });
@@ -302,7 +306,7 @@ impl Engine {
         self.handle.clone()
     }
 
-    /// Reloads the lines (SIGHUP).
+    /// Reads the lines again.
     pub async fn reload_lines(&self) {
         self.handle.reload_lines().await;
     }
@@ -334,19 +338,24 @@ fn observed(settings: EngineSettings, metrics: &Arc<Metrics>) -> EngineSettings 
     let metrics = Arc::clone(metrics);
     let observer: RequestObserver =
         Arc::new(move |endpoint, end, took| metrics.process.request(endpoint, end, took));
-    let provider = settings.provider.as_ref().clone().observed_by(Arc::clone(&observer));
-    let pbx = settings.pbx.map(|pbx| {
-        let client = Arc::new(pbx.client.as_ref().clone().observed_by(observer));
-        PbxEngine { client, ..pbx }
-    });
-    EngineSettings { provider: Arc::new(provider), pbx, ..settings }
+    let mut reloadable = settings.reloadable;
+    let provider = reloadable.provider.as_ref().clone();
+    reloadable.provider = Arc::new(provider.observed_by(Arc::clone(&observer)));
+    if let Some(leg) = &mut reloadable.live_leg {
+        leg.client = Arc::new(leg.client.as_ref().clone().observed_by(observer));
+    }
+    EngineSettings { reloadable, ..settings }
 }
 
 /// The PBX services for calls, and the reserved feed, which starts after the recovery.
-fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), MediaError> {
+fn pbx_side(
+    pbx: &PbxEngine,
+    client: &Arc<PbxSettings>,
+    log: &Logger,
+) -> Result<(ReservedFeed, PbxSide), MediaError> {
     let (tokens, desk) = TokenPublisher::channel();
     let (address, reserved) = reserve();
-    let (settings, of_clients) = (Arc::clone(&pbx.client), tokens.clone());
+    let (settings, of_clients) = (Arc::clone(client), tokens.clone());
     let state = Arc::new(PbxState::default());
     let media = Media::start(pbx.media.clone(), tokens.clone(), log.clone())?;
     let side = PbxSide {
@@ -356,6 +365,6 @@ fn pbx_side(pbx: &PbxEngine, log: &Logger) -> Result<(ReservedFeed, PbxSide), Me
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
         look: address.recipient(),
     };
-    let (settings, pace) = (Arc::clone(&pbx.client), pbx.pace.clone());
+    let (settings, pace) = (Arc::clone(client), pbx.pace.clone());
     Ok((ReservedFeed { reserved, settings, tokens, desk, state, pace }, side))
 }

@@ -5,9 +5,10 @@
 //! order that opens a conversation) and when it gives it back (`Effect::ReleaseSeat`).
 
 use std::collections::HashSet;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use precall_call::CallId;
 use tokio::sync::Notify;
 
@@ -17,7 +18,7 @@ pub(crate) const SEAT_WITHIN: Duration = Duration::from_secs(3);
 /// The seats that are taken. At most one entry per live call.
 #[derive(Debug)]
 pub struct AgentSeats {
-    max: Option<usize>,
+    max: ArcSwap<Option<usize>>,
     held: Mutex<HashSet<CallId>>,
     freed: Notify,
 }
@@ -26,7 +27,7 @@ impl AgentSeats {
     /// `max` is `AGENT_CONCURRENCY`; none means no limit.
     #[must_use]
     pub fn new(max: Option<usize>) -> Self {
-        Self { max, held: Mutex::default(), freed: Notify::new() }
+        Self { max: ArcSwap::from_pointee(max), held: Mutex::default(), freed: Notify::new() }
     }
 
     /// Takes a seat for this call; true at once if the call has one. False if none becomes free within that time.
@@ -65,12 +66,18 @@ impl AgentSeats {
     /// `AGENT_CONCURRENCY`.
     #[must_use]
     pub fn max(&self) -> Option<usize> {
-        self.max
+        **self.max.load()
+    }
+
+    /// Changes the limit. Seats above a lower one stay taken until their calls give them back.
+    pub fn set_max(&self, max: Option<usize>) {
+        self.max.store(Arc::new(max));
+        self.freed.notify_waiters();
     }
 
     fn take_now(&self, call: CallId) -> bool {
         let mut held = self.lock();
-        let may = held.contains(&call) || self.max.is_none_or(|max| held.len() < max);
+        let may = held.contains(&call) || self.max().is_none_or(|max| held.len() < max);
         if may {
             held.insert(call);
         }

@@ -42,6 +42,24 @@ pub struct BudgetLimits {
     pub cost_per_day: Option<u64>,
 }
 
+impl BudgetLimits {
+    fn counts_no_clones(self) -> bool {
+        self.caller_clones_per_day.is_none() && self.clones_per_day.is_none()
+    }
+
+    fn counts_no_conversations(self) -> bool {
+        self.agent_minutes_per_day.is_none() && self.cost_per_day.is_none()
+    }
+
+    /// Whether these limits count something over time that the limits before did not count.
+    #[must_use]
+    pub(crate) fn count_more_than(self, before: Self) -> bool {
+        (before.caller_calls_per_hour.is_none() && self.caller_calls_per_hour.is_some())
+            || (before.counts_no_clones() && !self.counts_no_clones())
+            || (before.counts_no_conversations() && !self.counts_no_conversations())
+    }
+}
+
 /// Changes since the last [`Budgets::take_changes`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BudgetChanges {
@@ -95,6 +113,26 @@ impl Budgets {
     #[must_use]
     pub fn limits(&self) -> BudgetLimits {
         self.limits
+    }
+
+    /// Replaces the limits. What was counted stays. Returns the limits before.
+    pub(crate) fn set_limits(&mut self, limits: BudgetLimits) -> BudgetLimits {
+        std::mem::replace(&mut self.limits, limits)
+    }
+
+    /// Takes the use that `restored` has of budgets that had no limit before: it was not counted here. Live calls are
+    /// not taken: one that has ended meanwhile would count for ever.
+    pub(crate) fn adopt(&mut self, restored: Self, before: BudgetLimits) {
+        if before.caller_calls_per_hour.is_none() {
+            self.calls = restored.calls;
+        }
+        if before.counts_no_clones() {
+            self.clones = restored.clones;
+        }
+        if before.counts_no_conversations() {
+            self.spent = restored.spent;
+        }
+        self.check_thresholds();
     }
 
     /// Checks whether a new call is allowed; counts only a refusal. Without a caller (withheld number) only the
@@ -179,14 +217,14 @@ impl Budgets {
 
     /// Adds a clone from before the restart.
     pub(crate) fn seed_clone(&mut self, caller: CallerKey, at: At) {
-        if self.limits.caller_clones_per_day.is_some() || self.limits.clones_per_day.is_some() {
+        if !self.limits.counts_no_clones() {
             self.clones.add(caller, at);
         }
     }
 
     /// Adds a conversation reported before the restart.
     pub(crate) fn seed_conversation(&mut self, conversation: &ConversationId, took: Use, at: At) {
-        if self.limits.agent_minutes_per_day.is_some() || self.limits.cost_per_day.is_some() {
+        if !self.limits.counts_no_conversations() {
             self.spent.add(conversation, took, at);
         }
     }

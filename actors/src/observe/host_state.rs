@@ -54,6 +54,11 @@ impl HostState {
         Self { live_calls, clock: None, short: None, low: None }
     }
 
+    /// Takes another `MAX_LIVE_CALLS`.
+    pub(crate) fn set_live_calls(&mut self, live_calls: usize) {
+        self.live_calls = live_calls;
+    }
+
     pub(crate) fn look(&mut self, seen: Seen, now: At) -> Vec<News> {
         let mut news = Vec::new();
         let off = seen.clock_ahead.saturating_abs();

@@ -23,6 +23,11 @@ impl HostWatch {
         Self { state: Mutex::new(HostState::new(live_calls)), log }
     }
 
+    /// Takes another `MAX_LIVE_CALLS`.
+    pub(crate) fn set_live_calls(&self, live_calls: usize) {
+        self.lock().set_live_calls(live_calls);
+    }
+
     /// Looks until its arbiter ends.
     pub(crate) async fn run(self: Arc<Self>) {
         loop {

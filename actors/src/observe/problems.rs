@@ -27,6 +27,8 @@ pub(crate) struct States<'a> {
     pub(crate) host: Vec<(At, String)>,
     /// Channels on which alerts do not go out, and since when.
     pub(crate) alerts: Vec<(At, String)>,
+    /// Why the last reload of the configuration was refused, and since when.
+    pub(crate) config: Option<(At, String)>,
     /// 3CX; none without call control.
     pub(crate) pbx: Option<&'a PbxHealth>,
     /// Prompts that differ from the configuration.
@@ -51,6 +53,7 @@ pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> 
     problems.extend(quarantined(states.quarantined).map(|words| state("storage", last, &words)));
     problems.extend(states.host.iter().map(|(since, words)| state("host", *since, words)));
     problems.extend(states.alerts.iter().map(|(since, words)| state("alerts", *since, words)));
+    problems.extend(states.config.iter().map(|(since, words)| state("configuration", *since, words)));
     let pbx = states.pbx.and_then(|pbx| pbx.trouble.as_ref());
     problems.extend(pbx.map(|(since, words)| state("threecx", *since, words)));
     problems.extend(states.prompts.iter().map(|(since, words)| state("prompts", *since, words)));

@@ -24,7 +24,8 @@ pub(crate) struct ProviderProbe {
     pub(crate) provider: Arc<ProviderState>,
     pub(crate) outcomes: Arc<SharedOutcomes>,
     pub(crate) metrics: Arc<Metrics>,
-    pub(crate) agent_id: String,
+    /// The agent of the default line. A reload may change it.
+    pub(crate) agent_id: Box<dyn Fn() -> String + Send>,
     /// Mean interval; each pause differs from it by up to a third.
     pub(crate) every: Duration,
     pub(crate) log: Logger,
@@ -59,7 +60,7 @@ impl ProviderProbe {
         if let Some(theirs) = clients.bulk.server_time() {
             self.metrics.process.elevenlabs_clock(theirs, clock::wall());
         }
-        match clients.bulk.agent(&self.agent_id, WITHIN).await {
+        match clients.bulk.agent(&(self.agent_id)(), WITHIN).await {
             Ok(_) => Ok(()),
             // A restricted key may open conversations and still not read agents.
             Err(error) if error.kind == ProviderErrorKind::Forbidden => Ok(()),

@@ -118,6 +118,11 @@ impl Simulator {
         self.shared.world().webhook = target;
     }
 
+    /// Replaces the API key that requests must have.
+    pub fn set_api_key(&self, key: &str) {
+        self.shared.world().api_key = key.parse().ok();
+    }
+
     /// Sets the initiation webhook that is asked about inbound calls.
     pub fn set_initiation(&self, target: Option<Target>) {
         self.shared.world().initiation = target;

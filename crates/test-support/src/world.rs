@@ -23,9 +23,9 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
 use uuid::Uuid;
 
-use self::service::serve;
 pub use self::service::start_app;
 pub(crate) use self::service::target;
+use self::service::{env_file, env_line, serve};
 use crate::agents::allowing_agent;
 use crate::api_document::ApiDocument;
 use crate::consent::consent_of;
@@ -146,6 +146,23 @@ impl World {
     /// The folder of voice samples and of everything else that the service writes.
     pub fn samples(&self) -> &Path {
         self.samples.path()
+    }
+
+    /// Changes variables in the service's file of settings. The service does not read it before a reload.
+    pub fn write_settings(&self, changes: &[(&str, &str)]) {
+        let path = env_file(self.samples());
+        let text = std::fs::read_to_string(&path).unwrap();
+        let is_changed = |line: &&str| !changes.iter().any(|(name, _)| line.starts_with(&format!("{name}=")));
+        let mut lines: Vec<String> =
+            text.lines().filter(is_changed).map(|line| format!("{line}\n")).collect();
+        lines.extend(changes.iter().map(|(name, value)| env_line(name, value)));
+        std::fs::write(path, lines.concat()).unwrap();
+    }
+
+    /// Changes variables and has the service read them. Returns its answer.
+    pub async fn reload(&self, changes: &[(&str, &str)]) -> (u16, Value) {
+        self.write_settings(changes);
+        self.operate("/api/v1/config/reload").await
     }
 
     /// `SPOOL_DIR`.

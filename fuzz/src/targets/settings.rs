@@ -67,7 +67,7 @@ pub(crate) fn dotenv(input: &[u8]) {
     let is_elsewhere =
         set.iter().any(|(name, value)| name.contains(SECRET) || (value.contains(SECRET) && !is_secret(name)));
     let shown = match Config::from_map(&set) {
-        Ok(config) => [config.show(), &config.notices().concat(), &config.warnings().concat()].concat(),
+        Ok(config) => [&*config.show(), &config.notices().concat(), &config.warnings().concat()].concat(),
         Err(error) => error.to_string(),
     };
     assert!(is_elsewhere || !shown.contains(SECRET), "{shown}");

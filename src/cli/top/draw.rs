@@ -15,8 +15,19 @@ use crate::cli::live_answer::{Health, Live, Measure, Problem, by_cause, by_state
 use crate::cli::span::short;
 
 /// Areas of `/health` that have problems but no field of their own.
-const AREAS: [&str; 10] =
-    ["bypass", "clone", "handoff", "greeting", "prompts", "agent", "webhooks", "storage", "host", "alerts"];
+const AREAS: [&str; 11] = [
+    "bypass",
+    "clone",
+    "handoff",
+    "greeting",
+    "prompts",
+    "agent",
+    "webhooks",
+    "storage",
+    "host",
+    "alerts",
+    "configuration",
+];
 /// Widest cell of the table, without the id of the call.
 const CELL_MOST: usize = 32;
 /// The figure of a resource that ElevenLabs told longer ago than this is marked as old.

@@ -105,7 +105,7 @@ fn a_usual_terminal_shows_problems_first_and_then_every_call() {
 precall takes calls  ● precall ok  ● database ok  ✖ ElevenLabs error
   ○ 3CX not configured  ● spool ok  ● bypass ok  ✖ clone error  ● handoff ok
   ● greeting ok  ● prompts ok  ● agent ok  ● webhooks ok  ● storage ok
-  ● host ok  ● alerts ok
+  ● host ok  ● alerts ok  ● configuration ok
 clone: no free voice slot (for 2:00 min), 3 of 4 in ten minutes
   To do: Delete voices. The last call: 0199
 On the line: 2  1 conversing  1 greeting
@@ -184,7 +184,7 @@ fn a_small_terminal_says_that_it_is_too_small_and_still_shows_calls() {
         "\
 precall takes calls
   ● precall ok
-30 more lines: make
+31 more lines: make
   caller
 q quit  Enter why  h
 "

@@ -25,7 +25,8 @@ pub const CALLBACK_MINIMUM: &[&str] = &[
 
 /// How to read the variables, one rule a line. Both documents begin with them.
 pub(super) const RULES: &[&str] = &[
-    "precall reads the environment and the file .env in its working directory. The environment wins over the file.",
+    "precall reads the environment and the file .env in its working directory, or the file of --env-file. The \
+     environment wins over the file.",
     "An empty variable counts as unset.",
     "true and false may also be written 1/0, yes/no or on/off. Words may be in any case.",
     "Lists are separated by commas, or written as a JSON array of strings.",
@@ -34,9 +35,11 @@ pub(super) const RULES: &[&str] = &[
     "A byte order mark before a value or a secret file, and a carriage return behind a value, are skipped with a \
      warning. Other characters that nobody sees (zero-width and no-break spaces, soft hyphens, marks of direction) are \
      refused; spoken text may have the ones that its spelling needs.",
-    "precall reads its configuration once. A change needs a restart.",
+    "A reload (precall config reload, or SIGHUP) reads the file and the files of secrets again, for new calls and \
+     requests: all of it, or nothing if anything is wrong. Variables with \"Restart: yes\" stay as they were. So does \
+     everything in the environment of the process.",
     "A wrong configuration ends the start with exit code 2 and one message that names every wrong variable.",
-    "precall config show prints the values in effect, without secrets. precall check tries them.",
+    "precall config show prints the values in effect and where each is set, without secrets. precall check tries them.",
 ];
 
 /// The command that rewrites both documents.

@@ -46,6 +46,7 @@ pub(super) fn required(variable: &Variable) -> &'static str {
 pub(super) fn restart(variable: &Variable) -> &'static str {
     match variable.restart {
         Restart::Needed => "yes",
+        Restart::NotNeeded => "no",
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal
         };
         Problem::new(Code::Unauthenticated, detail)
     })?;
-    let principal = app.keys.authenticate(presented, client_address::address(request, &app.settings))?;
+    let principal = app.keys.authenticate(presented, client_address::address(request, &app.settings()))?;
     if !principal.scopes.allow(scope) {
         let detail = format!("this needs a key with the scope {}", scope.name());
         return Err(Problem::new(Code::Forbidden, detail));

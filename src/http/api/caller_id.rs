@@ -14,7 +14,7 @@ const PREFIX_MAX: usize = 16;
 /// # Errors
 /// `bad_number`.
 pub(crate) fn caller(app: &AppState, text: &str) -> Result<String, Problem> {
-    parse(text, app.settings.region)
+    parse(text, app.settings().region)
 }
 
 /// [`caller`] in a query, where `+` means a space.
@@ -22,7 +22,7 @@ pub(crate) fn caller(app: &AppState, text: &str) -> Result<String, Problem> {
 /// # Errors
 /// `bad_number`.
 pub(crate) fn caller_in_query(app: &AppState, text: &str) -> Result<String, Problem> {
-    parse(&with_plus(text), app.settings.region)
+    parse(&with_plus(text), app.settings().region)
 }
 
 /// A prefix of numbers: `+49`, `0049`, `030` in DEFAULT_REGION, or the first digits of an extension. Separators may be
@@ -31,7 +31,7 @@ pub(crate) fn caller_in_query(app: &AppState, text: &str) -> Result<String, Prob
 /// # Errors
 /// `bad_query`.
 pub(crate) fn prefix(app: &AppState, text: &str) -> Result<String, Problem> {
-    prefix_of(text, app.settings.region)
+    prefix_of(text, app.settings().region)
 }
 
 fn parse(text: &str, region: Region) -> Result<String, Problem> {

@@ -301,7 +301,7 @@ pub(crate) async fn put(
         Put::NoSpeaker => return Err(Problem::of(Code::SpeakerNotFound)),
     };
     app.engine.look_at_voices();
-    info!(app.settings.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
+    info!(app.log, "caller mapped"; "key" => %by, "is_new" => status == StatusCode::CREATED);
     let item = CallerItem::seen_by(Sight::Whole, found(&app, &caller).await?);
     Ok(recorded(etag::tagged(status, &item)?))
 }
@@ -312,7 +312,7 @@ pub(crate) async fn put(
 /// # Errors
 /// `sample_refused`, unless the caller is mapped to this sample already: then the rest of the order is carried out.
 async fn look(app: &AppState, caller: &str, reference: &str) -> Result<SampleSeen, Problem> {
-    let samples = &app.settings.samples;
+    let samples = &app.settings().samples;
     let error = match tokio::time::timeout(LOOK_WITHIN, samples.read(reference)).await {
         Ok(Ok(_)) => return Ok(SampleSeen::Usable),
         Ok(Err(error)) if !error.is_passing() => error,
@@ -379,7 +379,7 @@ pub(crate) async fn delete(
         return Err(Problem::of(Code::CallerNotFound));
     }
     app.engine.look_at_voices();
-    info!(app.settings.log, "caller deleted"; "key" => %by);
+    info!(app.log, "caller deleted"; "key" => %by);
     Ok(recorded(HttpResponse::NoContent().finish()))
 }
 

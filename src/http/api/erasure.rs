@@ -81,7 +81,7 @@ pub(crate) struct Pending {
 pub(crate) async fn erase(app: &AppState, caller: &str, by: &str) -> Result<HttpResponse, Problem> {
     let report = app.engine.erase_caller(caller.to_owned(), by.to_owned()).await.map_err(|failure| {
         if matches!(failure, NotErased::Ledger(_) | NotErased::Store(_)) {
-            error!(app.settings.log, "erasure failed, nothing was erased"; "error" => %failure);
+            error!(app.log, "erasure failed, nothing was erased"; "error" => %failure);
         }
         let text = failure.to_string();
         match failure {
@@ -94,7 +94,7 @@ pub(crate) async fn erase(app: &AppState, caller: &str, by: &str) -> Result<Http
             NotErased::Store(error) => Problem::from(error),
         }
     })?;
-    info!(app.settings.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
+    info!(app.log, "caller erased"; "key" => by, "erasure" => %report.erasure);
     Ok(recorded(response::json(&answer_of(&report))?))
 }
 

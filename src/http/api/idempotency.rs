@@ -139,13 +139,13 @@ async fn keep(
     let content_type = content_type.and_then(|value| value.to_str().ok()).map(ToOwned::to_owned);
     let answer = KeptAnswer { status: status.as_u16(), content_type, body: body.to_vec() };
     if let Err(error) = idempotency::answered(&app.pool, marked, &answer).await {
-        warn!(app.settings.log, "the answer of an idempotent request could not be kept"; "error" => %error);
+        warn!(app.log, "the answer of an idempotent request could not be kept"; "error" => %error);
     }
 }
 
 async fn forget(app: &AppState, marked: &MarkedRequest) {
     if let Err(error) = idempotency::forget(&app.pool, marked).await {
-        warn!(app.settings.log, "the answer of an idempotent request could not be kept"; "error" => %error);
+        warn!(app.log, "the answer of an idempotent request could not be kept"; "error" => %error);
     }
 }
 

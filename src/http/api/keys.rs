@@ -146,7 +146,7 @@ pub(crate) async fn list(
         scopes: principal.scopes.names(),
         last_used_at: used.and_then(timestamp),
     });
-    let webhook_secrets = app.secret_uses.shown(&app.settings);
+    let webhook_secrets = app.secret_uses.shown(&app.settings());
     response::json(&KeysAnswer { page, configured: configured.collect(), webhook_secrets })
 }
 
@@ -246,7 +246,7 @@ pub(crate) async fn create(
     if !read(&app, api_keys::create(&app.pool, &row, wall())).await? {
         return Err(Problem::of(Code::NameTaken));
     }
-    info!(app.settings.log, "API key made"; "name" => &row.name, "key" => %admin.principal.name);
+    info!(app.log, "API key made"; "name" => &row.name, "key" => %admin.principal.name);
     known_at_once(&app).await;
     let mut answer = response::json_with(StatusCode::CREATED, &NewKey { key, item: KeyItem::from(row) })?;
     answer.extensions_mut().insert(HasSecret);
@@ -275,7 +275,7 @@ pub(crate) async fn revoke(
     if !read(&app, api_keys::revoke(&app.pool, id, by, wall())).await? {
         return Err(Problem::of(Code::KeyNotFound));
     }
-    info!(app.settings.log, "API key revoked"; "id" => %id, "key" => %by);
+    info!(app.log, "API key revoked"; "id" => %id, "key" => %by);
     known_at_once(&app).await;
     Ok(recorded(HttpResponse::NoContent().finish()))
 }
@@ -283,6 +283,6 @@ pub(crate) async fn revoke(
 /// A change counts in this process at once, and in others within seconds.
 async fn known_at_once(app: &AppState) {
     if let Err(error) = app.keys.read().await {
-        warn!(app.settings.log, "API keys of the database could not be read: the last ones count"; "error" => %error);
+        warn!(app.log, "API keys of the database could not be read: the last ones count"; "error" => %error);
     }
 }

@@ -382,7 +382,7 @@ pub(crate) async fn delete(
     if !read(&app, store::delete(&app.pool, &number, by)).await? {
         return Err(Problem::of(Code::LineNotFound));
     }
-    info!(app.settings.log, "line deleted"; "line" => &number, "key" => %admin.principal.name);
+    info!(app.log, "line deleted"; "line" => &number, "key" => %admin.principal.name);
     in_use(&app).await;
     Ok(recorded(HttpResponse::build(StatusCode::NO_CONTENT).finish()))
 }
@@ -390,9 +390,9 @@ pub(crate) async fn delete(
 /// The number of a line as the table has it, and the line. A number that has none is as in rows of calls.
 async fn found(app: &AppState, text: &str) -> Result<(String, Option<StoredLine>), Problem> {
     let number = caller(app, text)?;
-    let asked = CallerNumber::parse(&number, app.settings.region);
+    let asked = CallerNumber::parse(&number, app.settings().region);
     let mut lines = read(app, store::all(&app.pool)).await?.into_iter();
-    let line = lines.find(|line| CallerNumber::parse(&line.number, app.settings.region) == asked);
+    let line = lines.find(|line| CallerNumber::parse(&line.number, app.settings().region) == asked);
     Ok((line.as_ref().map_or(number, |line| line.number.clone()), line))
 }
 
@@ -410,7 +410,7 @@ async fn answer(
             return Err(Problem::new(Code::NotPossible, words));
         }
     };
-    info!(app.settings.log, "line published"; "line" => &number, "version" => version, "key" => by);
+    info!(app.log, "line published"; "line" => &number, "version" => version, "key" => by);
     let in_use = in_use(app).await;
     Ok(recorded(response::json(&Changed { number, version, in_use })?))
 }

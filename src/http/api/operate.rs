@@ -112,7 +112,7 @@ pub(crate) async fn transfer(
     order: JsonBody<TransferOrder>,
 ) -> Result<HttpResponse, Problem> {
     let TransferOrder { destination } = order.into_inner();
-    let known = &app.settings.persons;
+    let known = Arc::clone(&app.settings().persons);
     if !known.contains(&destination) {
         let detail = if known.is_empty() {
             "there is nobody to transfer to: TRANSFER_DESTINATIONS is not set".to_owned()
@@ -143,7 +143,7 @@ pub(crate) async fn fallback(
     operator: Allowed<Operate>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    if !app.settings.has_fallback {
+    if !app.settings().has_fallback {
         return Err(Problem::new(Code::NotPossible, "FALLBACK_DESTINATION is not set"));
     }
     ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Transfer(Person::Fallback)).await
@@ -214,7 +214,7 @@ async fn pass(
     let name = name(&order);
     let by = Operator::new(&operator.principal.name);
     let ordered = in_time(app.engine.order(CallId(id.as_u128()), order, by)).await?;
-    info!(app.settings.log, "operator request"; "call" => %id, "request" => name,
+    info!(app.log, "operator request"; "call" => %id, "request" => name,
         "key" => %operator.principal.name, "passed" => ordered == Ordered::Taken);
     Ok(ordered)
 }
@@ -293,7 +293,7 @@ pub(crate) async fn forget_voice(
 ) -> Result<HttpResponse, Problem> {
     let caller = caller(&app, &caller_id)?;
     let success = in_time(app.engine.forget_voice(&caller)).await?;
-    info!(app.settings.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
+    info!(app.log, "cached voice forgotten"; "key" => %operator.principal.name, "was_there" => success);
     let message =
         if success { "the cached voice is forgotten" } else { "no voice is cached for this caller" };
     // The mapping names the caller, and an erasure of the caller removes it.

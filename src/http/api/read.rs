@@ -22,10 +22,10 @@ pub(crate) async fn read<T>(
             | StoreError::Unusable(_)
             | StoreError::Unreadable(_)
             | StoreError::Schema(_) => {
-                error!(app.settings.log, "database refused a read"; "error" => %failure)
+                error!(app.log, "database refused a read"; "error" => %failure)
             }
             StoreError::Unavailable(_) | StoreError::TooSlow | StoreError::Superseded => {
-                warn!(app.settings.log, "database read failed"; "error" => %failure);
+                warn!(app.log, "database read failed"; "error" => %failure);
             }
         }
         Problem::from(failure)

@@ -100,7 +100,7 @@ pub(crate) async fn upload(
         actix_web::rt::spawn(request_id::also_in_task(async move { keep(&here, &number, content).await }));
     let stored = keeping.await.map_err(|_| Problem::of(Code::Internal))??;
     let duration_ms = u64::try_from(stored.duration.as_millis()).unwrap_or(u64::MAX);
-    info!(app.settings.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
+    info!(app.log, "sample uploaded"; "key" => %admin.principal.name, "bytes" => stored.bytes,
         "duration_ms" => duration_ms, "format" => stored.format);
     let mapping = callers::mapping(&app.pool, ACCOUNT, &caller).await.ok().flatten();
     let detail = json!({ "bytes": stored.bytes, "format": stored.format });
@@ -133,7 +133,7 @@ async fn admitted(
 
 /// Stores the sample and maps the caller to it. One at a time: another upload may be about to delete the same file.
 async fn keep(app: &AppState, caller: &str, content: Bytes) -> Result<StoredSample, Problem> {
-    let samples = &app.settings.samples;
+    let samples = &app.settings().samples;
     let _alone = app.one_upload.lock().await;
     let stored = samples.put(ACCOUNT, content).await.map_err(|error| refused(app, &error))?;
     let reference = &stored.reference;
@@ -156,11 +156,11 @@ async fn delete_unused(app: &AppState, reference: &str) {
     let is_needed = read(app, caller_samples::is_referred_to(pool, reference)).await;
     let deleted = match is_needed {
         Ok(true) => return,
-        Ok(false) => app.settings.samples.delete(reference).await.map_err(|error| error.to_string()),
+        Ok(false) => app.settings().samples.delete(reference).await.map_err(|error| error.to_string()),
         Err(problem) => Err(problem.to_string()),
     };
     if let Err(error) = deleted {
-        warn!(app.settings.log, "replaced sample could not be deleted"; "error" => error);
+        warn!(app.log, "replaced sample could not be deleted"; "error" => error);
     }
 }
 
@@ -172,7 +172,7 @@ fn refused(app: &AppState, error: &SampleError) -> Problem {
     if error.is_about_content() {
         return Problem::new(Code::SampleRefused, error.to_string());
     }
-    warn!(app.settings.log, "sample could not be stored"; "error" => %error);
+    warn!(app.log, "sample could not be stored"; "error" => %error);
     Problem::of(Code::SamplesUnreachable)
 }
 

@@ -183,7 +183,7 @@ pub(crate) async fn create(
     fields::line("name", &order.name, NAME_MAX)?;
     let (by, pool) = (&admin.principal.name, &app.pool);
     let id = read(&app, speakers::create(pool, ACCOUNT, &order.name, by, wall())).await?;
-    info!(app.settings.log, "speaker created"; "key" => %by, "speaker" => %id);
+    info!(app.log, "speaker created"; "key" => %by, "speaker" => %id);
     Ok(recorded(response::json_with(StatusCode::CREATED, &Made { id })?))
 }
 
@@ -333,7 +333,7 @@ pub(crate) async fn agree(
     let written = read(&app, speakers::agree(pool, ACCOUNT, speaker, given, by, now)).await?;
     let id = written.ok_or_else(|| Problem::of(Code::SpeakerNotFound))?;
     app.engine.look_at_voices();
-    info!(app.settings.log, "consent recorded"; "key" => %by, "speaker" => %speaker, "consent" => %id);
+    info!(app.log, "consent recorded"; "key" => %by, "speaker" => %speaker, "consent" => %id);
     Ok(recorded(response::json_with(StatusCode::CREATED, &Made { id })?))
 }
 
@@ -376,7 +376,7 @@ pub(crate) async fn withdraw(
     };
     app.engine.revoke_voices(done.callers);
     app.engine.look_at_voices();
-    info!(app.settings.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
+    info!(app.log, "consents withdrawn"; "key" => %by, "speaker" => %speaker,
         "consents" => answer.consents_ended, "callers" => answer.callers);
     Ok(recorded(response::json(&answer)?))
 }

@@ -184,7 +184,7 @@ pub(crate) async fn reconcile(
         };
         Problem::new(code, error.to_string())
     })?;
-    info!(app.settings.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
+    info!(app.log, "voices reconciled"; "key" => %admin.principal.name, "yes" => yes,
         "strays" => done.found.strays.len(), "gone" => done.found.gone.len(), "deleted" => done.deleted);
     let detail = json!({ "yes": yes, "strays": done.found.strays.len(), "gone": done.found.gone.len(),
         "deleted": done.deleted });
@@ -233,7 +233,7 @@ pub(crate) async fn warm(
         return Err(Problem::new(Code::BadField, format!("limit must be from 1 to {AHEAD_MAX}")));
     }
     let begun = app.engine.clone_ahead(most).await.map_err(|error| Problem::new(Code::CannotKeep, error))?;
-    info!(app.settings.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
+    info!(app.log, "voices are cloned ahead"; "key" => %admin.principal.name, "begun" => begun.begun);
     let detail = json!({ "wanting": begun.wanting, "begun": begun.begun });
     let answer = AheadAnswer { wanting: begun.wanting, begun: begun.begun, free: begun.free };
     let answer = response::json_with(actix_web::http::StatusCode::ACCEPTED, &answer)?;

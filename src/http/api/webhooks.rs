@@ -171,7 +171,7 @@ pub(crate) async fn replay(
         Ok::<(), StoreError>(())
     })
     .await?;
-    info!(app.settings.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
+    info!(app.log, "webhook replayed"; "webhook" => %id, "key" => %operator.principal.name,
         "outcome" => outcome);
     let answer = response::json(&Replayed { status: "replayed", id, outcome })?;
     Ok(changed(answer, "webhook_replayed", Some(id), json!({ "outcome": outcome })))

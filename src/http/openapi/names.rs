@@ -143,6 +143,7 @@ names! {
         "webhooks",
         "storage",
         "alerts",
+        "configuration",
         "host",
         "elevenlabs",
         "threecx",

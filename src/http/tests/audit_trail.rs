@@ -3,11 +3,10 @@ use actix_web::middleware::from_fn;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, web};
 
-use super::harness::{OPERATOR, settings};
+use super::harness::{OPERATOR, app_state, settings};
 use super::log_lines::LogLines;
-use super::scripted::{Scripted, nowhere};
+use super::scripted::Scripted;
 use crate::http::api::auth::{Allowed, Operate};
-use crate::http::app_state::AppState;
 use crate::http::audit_trail::audited;
 use crate::http::error::{Code, Problem};
 
@@ -24,7 +23,7 @@ async fn a_handler_that_says_nothing_is_audited_and_no_row_is_lost_in_silence() 
     let lines = LogLines::default();
     let mut settings = settings();
     settings.log = lines.logger();
-    let state = web::Data::new(AppState::new(settings, Scripted::new(), nowhere()));
+    let state = web::Data::new(app_state(settings, Scripted::new()));
     let scope = web::scope("/api/v1")
         .route("/things/{id}", web::post().to(silent))
         .route("/things/{id}", web::get().to(silent))

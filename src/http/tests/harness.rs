@@ -13,8 +13,10 @@ use slog::{Discard, Logger, o};
 
 use super::client::{Answer, send};
 use super::scripted::{Scripted, nowhere};
-use crate::config::{ApiKeys, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
-use crate::http::{MetricsPlace, Settings, metrics_server_of, server_of};
+use crate::config::{ApiKeys, Config, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
+use crate::http::app_state::AppState;
+use crate::http::{CurrentSettings, MetricsPlace, Rates, Settings, metrics_server_of, server_of};
+use crate::reload::ReloadDesk;
 use crate::signature::{Kind, sign};
 use crate::trusted_addresses::AddressList;
 
@@ -36,7 +38,8 @@ pub fn addresses(entries: &[&str]) -> AddressList {
 /// The token of unsigned 3CX webhooks.
 pub(super) const TOKEN: &str = "token-token-token-token-token-1234";
 
-fn keys() -> ApiKeys {
+/// A configuration whose API keys are those of the tests.
+fn config() -> Config {
     let entries =
         [("board", Scope::Read, READER), ("desk", Scope::Operate, OPERATOR), ("boss", Scope::Admin, ADMIN)];
     let entries: Vec<String> =
@@ -52,7 +55,7 @@ fn keys() -> ApiKeys {
     {
         variables.insert(name.to_owned(), "test-value-test-value".to_owned());
     }
-    crate::config::Config::from_map(&variables).unwrap().api_keys
+    Config::from_map(&variables).unwrap()
 }
 
 pub fn settings() -> Settings {
@@ -66,6 +69,7 @@ pub fn settings() -> Settings {
         persons: ["sales".to_owned()].into(),
         has_fallback: true,
         source_limit: NonZeroU32::new(1_000).unwrap(),
+        rates: Arc::new(Rates::new(NonZeroU32::new(1_000).unwrap())),
         body_limit: 1024 * 1024,
         transcription_limit: 16 * 1024 * 1024,
         recordings: None,
@@ -73,10 +77,16 @@ pub fn settings() -> Settings {
         fallback_voice: Some(VoiceId::new("fallback-voice")),
         region: Region::UNKNOWN,
         cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
-        api_keys: keys(),
+        api_keys: config().api_keys,
         metrics: MetricsPlace::Here,
         log: Logger::root(Discard, o!()),
     }
+}
+
+/// The state of a server without a listener.
+pub fn app_state(settings: Settings, engine: Arc<Scripted>) -> AppState {
+    let (reloads, _) = ReloadDesk::new(config());
+    AppState::new(CurrentSettings::new(settings), reloads, engine, nowhere())
 }
 
 /// A running server. Dropping it stops the server.
@@ -97,12 +107,17 @@ pub fn run() -> Running {
 }
 
 pub fn run_with(settings: Settings) -> Running {
-    start(|engine, listener| server_of(settings, engine, nowhere(), listener, 1))
+    let settings = Settings { rates: Arc::new(Rates::new(settings.source_limit)), ..settings };
+    let (reloads, _) = ReloadDesk::new(config());
+    let settings = CurrentSettings::new(settings);
+    start(|engine, listener| server_of(settings, reloads, engine, nowhere(), listener, 1))
 }
 
 /// The metrics server.
 pub fn run_metrics() -> Running {
-    start(|engine, listener| metrics_server_of(settings(), engine, nowhere(), listener))
+    let (reloads, _) = ReloadDesk::new(config());
+    let settings = CurrentSettings::new(settings());
+    start(|engine, listener| metrics_server_of(settings, reloads, engine, nowhere(), listener))
 }
 
 fn start(build: impl FnOnce(Arc<Scripted>, TcpListener) -> std::io::Result<Server>) -> Running {

@@ -58,7 +58,7 @@ pub(crate) async fn quarantine(
     let row = row(about, "quarantined", problem.code.name().into(), reason, Some(body)).await;
     let id = row.id;
     let kept = app.engine.keep_webhook(row).await;
-    warn!(app.settings.log, "webhook cannot be read, quarantined"; "webhook" => %id, "kind" => kind,
+    warn!(app.log, "webhook cannot be read, quarantined"; "webhook" => %id, "kind" => kind,
         "reason" => problem.to_string(), "kept" => kept.is_ok());
 }
 

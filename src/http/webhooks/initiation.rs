@@ -70,7 +70,9 @@ impl FromRequest for InitiationRequest {
             let reader = BodyReader::new(
                 Limits::plain(BODY_MAX),
                 None,
-                WebhookState::of(&request)?.body_room.share(client_address::address(&request, &app.settings)),
+                WebhookState::of(&request)?
+                    .body_room
+                    .share(client_address::address(&request, &app.settings())),
             );
             let body = read(&mut payload, reader, None, BODY_TIME).await?;
             let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
@@ -104,9 +106,9 @@ fn is_storable(sid: &str) -> bool {
 }
 
 fn check_request(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
-    let settings = &app.settings;
+    let settings = app.settings();
     let secret = settings.initiation_secret.as_ref().ok_or_else(|| Problem::of(Code::NotFound))?;
-    trusted_address(request, settings, &settings.elevenlabs)?;
+    trusted_address(request, &settings, &settings.elevenlabs)?;
     fits(request, BODY_MAX)?;
     let sent = request.headers().get("x-initiation-secret").and_then(|value| value.to_str().ok());
     let sent = Secret::new(sent.unwrap_or_default());
@@ -137,8 +139,8 @@ pub(crate) async fn webhook(
     InitiationRequest(asked, body): InitiationRequest,
 ) -> Result<HttpResponse, Problem> {
     let answer = app.engine.initiation(&asked);
-    let voice =
-        answer.voice.as_ref().or(app.settings.fallback_voice.as_ref()).filter(|_| answer.may_set_voice);
+    let settings = app.settings();
+    let voice = answer.voice.as_ref().or(settings.fallback_voice.as_ref()).filter(|_| answer.may_set_voice);
     let data = initiation_data(&answer, voice);
     match answer.call {
         Some(_) => {

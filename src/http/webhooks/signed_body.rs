@@ -94,8 +94,9 @@ impl<S: SignedSender> FromRequest for SignedBody<S> {
         async move {
             let app = AppState::of(&request)?;
             let state = WebhookState::of(&request)?;
-            let limits = S::limits(&app.settings);
-            let admitted = trusted_address(&request, &app.settings, S::sender(&app.settings))
+            let settings = app.settings();
+            let limits = S::limits(&settings);
+            let admitted = trusted_address(&request, &settings, S::sender(&settings))
                 .and_then(|()| fits(&request, limits.largest()))
                 .and_then(|()| begin_verification::<S>(&request, &app));
             let proof = match admitted {
@@ -108,7 +109,7 @@ impl<S: SignedSender> FromRequest for SignedBody<S> {
             let reader = BodyReader::new(
                 limits,
                 proof,
-                state.body_room.share(client_address::address(&request, &app.settings)),
+                state.body_room.share(client_address::address(&request, &settings)),
             );
             let keeping = state.recordings.as_ref().map_or(Keeping::Nothing, |_| Keeping::File);
             let body =
@@ -139,7 +140,8 @@ fn begin_verification<S: SignedSender>(
     request: &HttpRequest,
     app: &web::Data<AppState>,
 ) -> Result<Option<Proof>, Problem> {
-    let sender = S::sender(&app.settings);
+    let settings = app.settings();
+    let sender = S::sender(&settings);
     let secret = match &sender.auth {
         WebhookAuth::Signed(secret) => secret,
         WebhookAuth::OpenInDevelopment => return Ok(None),

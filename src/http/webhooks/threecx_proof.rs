@@ -44,7 +44,8 @@ impl FromRequest for ThreeCxBody {
             let presented = presented_token(&request);
             // A signature proves more: a request that has both is a signed one.
             let is_signed = request.headers().contains_key(ThreeCx::KIND.header_name());
-            let token = app.settings.threecx_token.as_ref().filter(|_| !is_signed);
+            let settings = app.settings();
+            let token = settings.threecx_token.as_ref().filter(|_| !is_signed);
             let in_path = request.match_info().get("token").is_some();
             let (Some(token), Some(presented)) = (token, presented) else {
                 if in_path && !is_signed {
@@ -54,8 +55,8 @@ impl FromRequest for ThreeCxBody {
                 let signed = SignedBody::<ThreeCx>::from_request(&request, &mut payload).await?;
                 return Ok(Self { body: signed.body, proven: Proven::BySignature });
             };
-            let limits = ThreeCx::limits(&app.settings);
-            let admitted = trusted_address(&request, &app.settings, &app.settings.threecx)
+            let limits = ThreeCx::limits(&settings);
+            let admitted = trusted_address(&request, &settings, &settings.threecx)
                 .and_then(|()| fits(&request, limits.largest()))
                 // `Secret` compares in constant time.
                 .and_then(
@@ -66,7 +67,7 @@ impl FromRequest for ThreeCxBody {
                 return Err(problem);
             }
             let room = &WebhookState::of(&request)?.body_room;
-            let share = room.share(client_address::address(&request, &app.settings));
+            let share = room.share(client_address::address(&request, &settings));
             let reader = BodyReader::new(limits, None, share);
             let body = read(&mut payload, reader, None, ThreeCx::BODY_TIME).await?;
             Ok(Self { body, proven: Proven::ByToken })

@@ -15,7 +15,7 @@ const BY_WORDS: [(&[&str], &str); 14] = [
     ),
     (
         &["unauthorised", "invalid_api_key"],
-        "Set ELEVENLABS_API_KEY to a valid key of the account and restart precall.",
+        "Set ELEVENLABS_API_KEY to a valid key of the account and run `precall config reload`.",
     ),
     (
         &["slots_full", "voice_limit", "no free voice slot"],
@@ -70,6 +70,10 @@ pub(super) fn remedy(area: &str, words: &str) -> &'static str {
     // Its words are those of a mail server or a webhook.
     if area == "alerts" {
         return "Run `precall alerts test`. Correct the ALERT_* variables, or repair the mail server or the receiver.";
+    }
+    // Its words are names of variables.
+    if area == "configuration" {
+        return "Run `precall config reload`: it says what is wrong. Correct the file and reload again.";
     }
     let words = words.to_ascii_lowercase();
     let by_words = BY_WORDS.iter().find(|(signs, _)| signs.iter().any(|sign| words.contains(sign)));

@@ -121,7 +121,7 @@ impl ElevenLabs {
         let said: DialAnswer = answer.json()?;
         if !said.success {
             let message = said.message.text().unwrap_or("success: false");
-            return Err(ProviderError::declined(answer.status, message, self.settings().key()));
+            return Err(ProviderError::declined(answer.status, message, &self.settings().key()));
         }
         Ok(Dialled {
             conversation: said.conversation_id.text().map(ConversationId::new),

@@ -180,7 +180,7 @@ impl ElevenLabs {
             });
         }
         let key = self.settings.key();
-        Err(ProviderError::refused(response.status, &response.body, response.retry_after, key))
+        Err(ProviderError::refused(response.status, &response.body, response.retry_after, &key))
     }
 }
 

@@ -1,7 +1,9 @@
 //! API address and key, checked at start-up.
 
 use std::fmt;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use awc::http::header::HeaderValue;
 use url::Url;
 
@@ -29,11 +31,12 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Settings of the client. Each arbiter builds its own client from them.
+/// Settings of the client. Each arbiter builds its own client from them. All clones share the key, so that it can be
+/// exchanged while the clients are in use.
 #[derive(Clone, Debug)]
 pub struct Settings {
     base: Url,
-    key: ApiKey,
+    key: Arc<ArcSwap<ApiKey>>,
     watch: Option<RequestWatch>,
 }
 
@@ -74,7 +77,7 @@ impl Settings {
         if key.reveal().is_empty() || !key.reveal().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(SettingsError::Key);
         }
-        Ok(Self { base, key, watch: None })
+        Ok(Self { base, key: Arc::new(ArcSwap::from_pointee(key)), watch: None })
     }
 
     /// Tells how long each request took.
@@ -88,14 +91,19 @@ impl Settings {
         self.watch.clone()
     }
 
-    pub(super) fn key(&self) -> &ApiKey {
-        &self.key
+    /// Takes the key of other settings, for all clients and from the next request on.
+    pub fn use_key_of(&self, other: &Self) {
+        self.key.store(other.key.load_full());
+    }
+
+    pub(super) fn key(&self) -> Arc<ApiKey> {
+        self.key.load_full()
     }
 
     /// The header value, marked as sensitive so that no library prints it.
     pub(super) fn key_header(&self) -> HeaderValue {
         let mut value =
-            HeaderValue::from_str(self.key.reveal()).unwrap_or_else(|_| HeaderValue::from_static(""));
+            HeaderValue::from_str(self.key().reveal()).unwrap_or_else(|_| HeaderValue::from_static(""));
         value.set_sensitive(true);
         value
     }

@@ -1,8 +1,10 @@
 //! Address and credentials of the PBX, checked at start-up.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use url::Url;
 
 use super::address::Dn;
@@ -33,12 +35,13 @@ impl fmt::Debug for ClientSecret {
     }
 }
 
-/// Settings of the client. Each arbiter builds its own client from them.
+/// Settings of the client. Each arbiter builds its own client from them. All clones share the secret, so that it can be
+/// exchanged while the clients are in use.
 #[derive(Clone, Debug)]
 pub struct Settings {
     base: Url,
     client: Dn,
-    secret: ClientSecret,
+    secret: Arc<ArcSwap<ClientSecret>>,
     within: Duration,
     tls_roots: Option<TlsRoots>,
     watch: Option<RequestWatch>,
@@ -92,6 +95,7 @@ impl Settings {
         if secret.reveal().trim().is_empty() || secret.reveal().contains(char::is_control) {
             return Err(SettingsError::ClientSecret);
         }
+        let secret = Arc::new(ArcSwap::from_pointee(secret));
         Ok(Self { base, client: Dn::new(client_id), secret, within, tls_roots: None, watch: None })
     }
 
@@ -121,8 +125,13 @@ impl Settings {
         &self.client
     }
 
-    pub(super) fn secret(&self) -> &ClientSecret {
-        &self.secret
+    /// Takes the secret of other settings, for all clients and from the next token on.
+    pub fn use_secret_of(&self, other: &Self) {
+        self.secret.store(other.secret.load_full());
+    }
+
+    pub(super) fn secret(&self) -> Arc<ClientSecret> {
+        self.secret.load_full()
     }
 
     /// An HTTP client with these settings' root certificates.

@@ -113,7 +113,7 @@ async fn serve(context: &Data<Context>, request: &Request, fates: Fates) -> Resu
 
 /// A wrong key in the right form is answered with 400, any other with 401 (facts page, section 1).
 fn check_key(context: &Context, given: Option<&str>) -> Result<(), Answer> {
-    let Some(key) = &context.shared.api_key else { return Ok(()) };
+    let Some(key) = context.shared.world().api_key.clone() else { return Ok(()) };
     let Some(given) = given.filter(|given| !given.is_empty()) else {
         return Err(Answer::error(
             401,

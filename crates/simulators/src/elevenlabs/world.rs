@@ -19,6 +19,8 @@ use crate::shared::requests::RequestLog;
 /// The state that changes.
 #[derive(Debug)]
 pub(super) struct World {
+    /// The key that requests must have; none takes every request.
+    pub api_key: Option<Secret>,
     pub requests: RequestLog,
     pub faults: Faults,
     pub voices: Voices,
@@ -46,7 +48,6 @@ impl World {
 /// The state and the fixed options.
 #[derive(Debug)]
 pub(super) struct Shared {
-    pub api_key: Option<Secret>,
     pub clone_delay: CloneDelay,
     pub conversation: Duration,
     pub retry_spacing: Vec<Duration>,
@@ -59,6 +60,7 @@ impl Shared {
     pub fn new(options: Options) -> Self {
         let voice_slots = options.voice_slots.min(MOST_VOICE_SLOTS);
         let world = World {
+            api_key: options.api_key,
             requests: RequestLog::default(),
             faults: Faults::default(),
             voices: Voices::with_slots(voice_slots),
@@ -73,7 +75,6 @@ impl Shared {
             characters: 0,
         };
         Self {
-            api_key: options.api_key,
             clone_delay: options.clone_delay,
             conversation: options.conversation,
             retry_spacing: options.retry_spacing,

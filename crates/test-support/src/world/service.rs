@@ -1,9 +1,9 @@
 //! Starts the service for a test.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use precall::app::Application;
-use precall::config::{ApiKeys, Config, Scope};
+use precall::config::{ApiKeys, Config, ConfigSource, Scope};
 use precall_actors::runtime::fault_injection::Faults;
 use precall_simulators::Target;
 use precall_simulators::elevenlabs::Simulator;
@@ -33,6 +33,7 @@ async fn build(
     let entry = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
     let spool = samples.join("spool").display().to_string();
     let ledger = samples.join("erasures.jsonl").display().to_string();
+    let file = env_file(samples);
     let samples = samples.display().to_string();
     let mut pairs: Vec<(String, String)> = [
         ("ENVIRONMENT", "development"),
@@ -65,8 +66,22 @@ async fn build(
         pairs.retain(|(existing, _)| existing != name);
         pairs.push((name.clone(), value.clone()));
     }
-    let config = Config::from_pairs(pairs).expect("the test's configuration is good");
+    let lines: String = pairs.iter().map(|(name, value)| env_line(name, value)).collect();
+    std::fs::write(&file, lines).expect("the file of settings is written");
+    // From a file, so that a test can change it and have it read again.
+    let config = Config::read(ConfigSource::File(file)).expect("the test's configuration is good");
     Application::build(&config, log.clone(), faults.clone()).await.expect("the application starts")
+}
+
+/// The file of settings of a service with these samples.
+pub(super) fn env_file(samples: &Path) -> PathBuf {
+    samples.join(".env")
+}
+
+/// A line of a file of settings.
+pub(super) fn env_line(name: &str, value: &str) -> String {
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('\n', "\\n");
+    format!("{name}=\"{escaped}\"\n")
 }
 
 /// The service with this simulator as ElevenLabs, which sends its webhooks to the service.
