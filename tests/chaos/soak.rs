@@ -26,6 +26,16 @@ const WARM: Duration = Duration::from_secs(600);
 const JUDGED_AFTER: Duration = Duration::from_secs(1_800);
 const GROWS_AT_MOST_KB_AN_HOUR: f64 = 1_024.0;
 
+/// What precall's memory is at one moment, in KiB.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    /// Seconds since the soak began.
+    at: f64,
+    resident: f64,
+    /// The part that is not backed by files.
+    anonymous: f64,
+}
+
 /// The slope of the line through the samples, by least squares, in KiB an hour.
 fn slope_an_hour(samples: &[(f64, f64)]) -> f64 {
     let count = samples.iter().map(|_| 1.0).sum::<f64>();
@@ -39,17 +49,21 @@ fn slope_an_hour(samples: &[(f64, f64)]) -> f64 {
     if square == 0.0 { 0.0 } else { both / square * 3_600.0 }
 }
 
-/// Waits until the last fault is over, and takes the samples that come before the next one: seconds and KiB of resident
-/// memory. There are fewer when the soak ends first.
-async fn calm(pid: u32, begun: Instant, lasts: Duration) -> Vec<(f64, f64)> {
+/// Waits until the last fault is over, and takes the samples that come before the next one. There are fewer when the
+/// soak ends first.
+async fn calm(pid: u32, begun: Instant, lasts: Duration) -> Vec<Sample> {
     let left = || lasts.saturating_sub(begun.elapsed());
     lasting(SETTLES.min(left())).await;
     let mut samples = Vec::new();
     while samples.len() < SAMPLES_IN_A_CALM && !left().is_zero() {
         lasting(SAMPLED_EVERY.min(left())).await;
         let memory = usage::memory(pid).expect("the service runs");
-        let kilobytes = f64::from(u32::try_from(memory.resident).unwrap());
-        samples.push((begun.elapsed().as_secs_f64(), kilobytes));
+        let kilobytes = |kilobytes| f64::from(u32::try_from(kilobytes).unwrap());
+        samples.push(Sample {
+            at: begun.elapsed().as_secs_f64(),
+            resident: kilobytes(memory.resident),
+            anonymous: kilobytes(memory.anonymous),
+        });
     }
     samples
 }
@@ -78,14 +92,7 @@ async fn an_hour_of_calls_fails_only_by_faults_and_does_not_grow() {
     report::print(&attack);
 
     let warm = WARM.min(lasts / 4).as_secs_f64();
-    samples.retain(|(at, _)| *at > warm);
-    let (first, last) =
-        (samples.first().copied().unwrap_or_default(), samples.last().copied().unwrap_or_default());
-    let slope = slope_an_hour(&samples);
-    println!("| resident memory | |\n|---|---|");
-    println!("| samples between faults, from {:.0} s on | {} |", first.0, samples.len());
-    println!("| first, last | {:.0} KiB, {:.0} KiB |", first.1, last.1);
-    println!("| growth by linear regression | {slope:.0} KiB an hour |\n");
+    let slope = print_memory(&samples, warm);
     let broken: Vec<String> = attack
         .stop()
         .await
@@ -101,6 +108,39 @@ async fn an_hour_of_calls_fails_only_by_faults_and_does_not_grow() {
         return;
     }
     assert!(slope < GROWS_AT_MOST_KB_AN_HOUR, "the memory grows by {slope:.0} KiB an hour");
+}
+
+/// Prints the least memory of each ten minutes, and returns the growth of the resident memory after `warm` seconds, in
+/// KiB an hour.
+fn print_memory(samples: &[Sample], warm: f64) -> f64 {
+    println!(
+        "| minutes | samples between faults | least resident, KiB | least anonymous, KiB |\n|---|---|---|---|"
+    );
+    for tenth in 0..7 {
+        let (from, to) = (f64::from(tenth) * 600.0, f64::from(tenth + 1) * 600.0);
+        let then: Vec<&Sample> = samples.iter().filter(|sample| (from..to).contains(&sample.at)).collect();
+        if !then.is_empty() {
+            let least = |of: fn(&Sample) -> f64| then.iter().map(|it| of(it)).fold(f64::INFINITY, f64::min);
+            println!(
+                "| {} to {} | {} | {:.0} | {:.0} |",
+                tenth * 10,
+                tenth * 10 + 10,
+                then.len(),
+                least(|it| it.resident),
+                least(|it| it.anonymous)
+            );
+        }
+    }
+    let slope = |of: fn(&Sample) -> f64| {
+        let warm = samples.iter().filter(|sample| sample.at > warm);
+        slope_an_hour(&warm.map(|sample| (sample.at, of(sample))).collect::<Vec<_>>())
+    };
+    let (resident, anonymous) = (slope(|it| it.resident), slope(|it| it.anonymous));
+    println!(
+        "\nGrowth after {warm:.0} s by linear regression: {resident:.0} KiB an hour resident, {anonymous:.0} of them \
+         anonymous.\n"
+    );
+    resident
 }
 
 #[test]
