@@ -18,7 +18,7 @@ use crate::http::api::{
     speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, board, health, metrics_page};
-use crate::http::webhooks::{initiation, postcall, threecx};
+use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
 use crate::http::{audit_trail, openapi, outcome_metrics, request_id, shed, unsupported};
 
 /// Declares every path.
@@ -50,6 +50,20 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(
             resource("/webhook/3cx/{token}")
                 .route(post().to(threecx::by_token))
+                .wrap(from_fn(unsupported::content_coding))
+                .wrap(from_fn(shed::shed))
+                .wrap(from_fn(outcome_metrics::threecx)),
+        )
+        .service(
+            resource("/webhook/3cx/crm/lookup")
+                .route(get().to(threecx_crm::lookup))
+                .wrap(from_fn(unsupported::content_coding))
+                .wrap(from_fn(shed::shed))
+                .wrap(from_fn(outcome_metrics::threecx)),
+        )
+        .service(
+            resource("/webhook/3cx/crm/report")
+                .route(post().to(threecx_crm::report))
                 .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::threecx)),

@@ -21,6 +21,7 @@ mod called_back;
 mod callers;
 mod check;
 mod clone_failures;
+mod crm_template;
 mod dead_connections;
 mod dial_guard;
 mod dials;
