@@ -45,7 +45,7 @@ use precall_actors::api::EngineHandle;
 use app_state::AppState;
 pub(crate) use engine::Engine;
 use fair_share::Connections;
-pub(crate) use settings::{MetricsPlace, Settings};
+pub(crate) use settings::{Figures, Settings};
 pub(crate) use status::health::not_ready;
 use webhooks::state::WebhookState;
 
@@ -100,30 +100,31 @@ pub(crate) fn server_of(
     start(state, routes::routes, listener, workers)
 }
 
-/// A server for `/metrics` only (`METRICS_ADDR`).
+/// The server for management (`METRICS_ADDR`): `/metrics` and `/health`, with all figures and without keys.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub(crate) fn metrics_server(
+pub(crate) fn management_server(
     settings: Settings,
     engine: EngineHandle,
     pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    metrics_server_of(settings, Arc::new(engine), pool, listener)
+    management_server_of(settings, Arc::new(engine), pool, listener)
 }
 
-/// [`metrics_server`] with any [`Engine`], for tests.
+/// [`management_server`] with any [`Engine`], for tests.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub(crate) fn metrics_server_of(
+pub(crate) fn management_server_of(
     settings: Settings,
     engine: Arc<dyn Engine>,
     pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    start(AppState::new(settings, engine, pool), routes::metrics_routes, listener, 1)
+    let settings = Settings { figures: Figures::Open, ..settings };
+    start(AppState::new(settings, engine, pool), routes::management_routes, listener, 1)
 }
 
 fn start(

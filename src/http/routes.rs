@@ -11,7 +11,7 @@ use actix_web::web::{
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
 use super::error::{Code, MEDIA_TYPE, Problem};
-use super::settings::{MetricsPlace, Settings};
+use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
     audit, bypass, callers, calls, events, idempotency, keys, lines, live, operate, query_check, samples,
@@ -135,18 +135,17 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .wrap(from_fn(outcome_metrics::api))
                 .wrap(cors(&settings.cors_origins)),
         );
-    match settings.metrics {
-        MetricsPlace::Here => {
-            config.service(readable("/metrics", metrics_page::page));
-        }
-        MetricsPlace::Elsewhere => {}
-    }
-    config.default_service(route().to(not_found));
+    config.service(readable("/metrics", metrics_page::page)).default_service(route().to(not_found));
 }
 
-/// The paths of the metrics listener (`METRICS_ADDR`).
-pub(crate) fn metrics_routes(config: &mut ServiceConfig, _: &Settings) {
-    config.service(readable("/metrics", metrics_page::page)).default_service(route().to(not_found));
+/// The paths of the listener for management (`METRICS_ADDR`).
+pub(crate) fn management_routes(config: &mut ServiceConfig, _: &Settings) {
+    config
+        .service(readable("/health", health::health))
+        .service(readable("/health/live", health::live))
+        .service(readable("/health/ready", health::ready))
+        .service(readable("/metrics", metrics_page::page))
+        .default_service(route().to(not_found));
 }
 
 /// A path with GET and HEAD.

@@ -52,6 +52,7 @@ mod live_restarts;
 mod live_silent;
 mod live_start;
 mod lost_in_restart;
+mod management;
 mod operator_actions;
 mod outages;
 mod overrides;

@@ -123,6 +123,7 @@ fn every_documented_api_path_needs_a_key() {
                 "/webhook/3cx/crm/lookup" | "/webhook/3cx/crm/report" => &["threecx_token"],
                 "/webhook/elevenlabs/postcall" => &["elevenlabs_signature"],
                 "/webhook/elevenlabs/initiation" => &["initiation_secret"],
+                "/health" | "/metrics" => &["bearer", "api_key"],
                 path if path.starts_with("/api/") => &["bearer", "api_key"],
                 _ => &[],
             };

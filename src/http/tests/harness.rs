@@ -14,7 +14,7 @@ use slog::{Discard, Logger, o};
 use super::client::{Answer, send};
 use super::scripted::{Scripted, nowhere};
 use crate::config::{ApiKeys, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
-use crate::http::{MetricsPlace, Settings, metrics_server_of, server_of};
+use crate::http::{Figures, Settings, management_server_of, server_of};
 use crate::signature::{Kind, sign};
 use crate::trusted_addresses::AddressList;
 
@@ -74,7 +74,7 @@ pub fn settings() -> Settings {
         region: Region::UNKNOWN,
         cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
         api_keys: keys(),
-        metrics: MetricsPlace::Here,
+        figures: Figures::Open,
         log: Logger::root(Discard, o!()),
     }
 }
@@ -100,9 +100,10 @@ pub fn run_with(settings: Settings) -> Running {
     start(|engine, listener| server_of(settings, engine, nowhere(), listener, 1))
 }
 
-/// The metrics server.
-pub fn run_metrics() -> Running {
-    start(|engine, listener| metrics_server_of(settings(), engine, nowhere(), listener))
+/// The server for management.
+pub fn run_management() -> Running {
+    let settings = Settings { figures: Figures::WithKey, ..settings() };
+    start(|engine, listener| management_server_of(settings, engine, nowhere(), listener))
 }
 
 fn start(build: impl FnOnce(Arc<Scripted>, TcpListener) -> std::io::Result<Server>) -> Running {
