@@ -46,6 +46,7 @@ pub(crate) use snapshot::{Snapshot, snapshot};
 /// A running precall.
 pub struct Application {
     address: SocketAddr,
+    management: Option<SocketAddr>,
     engine: Engine,
     servers: Vec<ServerHandle>,
     embedded: Option<EmbeddedDatabase>,
@@ -84,9 +85,11 @@ impl Application {
         )?;
         servers.push(server.handle());
         actix::spawn(server);
-        if let Some(metrics) = config.server.metrics_addr {
+        let mut management = None;
+        if let Some(listener) = listen_for_management(config, &log)? {
+            management = Some(listener.local_addr()?);
             let (settings, reloads) = (settings.clone(), reloads.clone());
-            let server = http::metrics_server(settings, reloads, engine.handle(), reading, listen(metrics)?)?;
+            let server = http::management_server(settings, reloads, engine.handle(), reading, listener)?;
             servers.push(server.handle());
             actix::spawn(server);
         }
@@ -101,14 +104,20 @@ impl Application {
             log: log.clone(),
         };
         let reloading = actix::spawn(reloader.run(orders));
-        info!(log, "listening"; "address" => %address);
-        Ok(Self { address, engine, servers, embedded, reloads, reloading, level, log })
+        info!(log, "listening"; "address" => %address, "management" => management.map(|it| it.to_string()));
+        Ok(Self { address, management, engine, servers, embedded, reloads, reloading, level, log })
     }
 
     /// The listening address.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The listening address for management; none if that is the main one.
+    #[must_use]
+    pub fn management_address(&self) -> Option<SocketAddr> {
+        self.management
     }
 
     /// `http://HOST:PORT`.
@@ -201,6 +210,20 @@ fn listen(address: SocketAddr) -> Result<TcpListener, AppError> {
     TcpListener::bind(address).map_err(|reason| AppError::Listen { address, reason })
 }
 
+/// The listener for management. A default address that another program has is no reason not to take calls.
+fn listen_for_management(config: &Config, log: &Logger) -> Result<Option<TcpListener>, AppError> {
+    let Some(management) = config.server.management else { return Ok(None) };
+    match listen(management.address) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(AppError::Listen { address, reason }) if !management.is_needed => {
+            warn!(log, "no listener for management: set METRICS_ADDR to a free address";
+                "address" => %address, "error" => %reason);
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
 async fn database(
     config: &Config,
     log: &Logger,
@@ -279,9 +302,9 @@ fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::S
         region: config.callback.default_region.unwrap_or(Region::UNKNOWN),
         cors_origins: config.server.cors_origins.clone(),
         api_keys: config.api_keys.clone(),
-        metrics: match config.server.metrics_addr {
-            Some(_) => http::MetricsPlace::Elsewhere,
-            None => http::MetricsPlace::Here,
+        figures: match config.server.management {
+            Some(_) => http::Figures::WithKey,
+            None => http::Figures::Open,
         },
         log: log.clone(),
     }

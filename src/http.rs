@@ -46,7 +46,7 @@ use app_state::AppState;
 pub(crate) use engine::Engine;
 use fair_share::Connections;
 pub(crate) use fair_share::Rates;
-pub(crate) use settings::{CurrentSettings, MetricsPlace, Settings};
+pub(crate) use settings::{CurrentSettings, Figures, Settings};
 pub(crate) use status::health::not_ready;
 use webhooks::state::WebhookState;
 
@@ -105,32 +105,34 @@ pub(crate) fn server_of(
     start(state, routes::routes, listener, workers)
 }
 
-/// A server for `/metrics` only (`METRICS_ADDR`).
+/// The server for management (`METRICS_ADDR`): `/metrics` and `/health`, with all figures and without keys.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub(crate) fn metrics_server(
+pub(crate) fn management_server(
     settings: CurrentSettings,
     reloads: ReloadDesk,
     engine: EngineHandle,
     pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    metrics_server_of(settings, reloads, Arc::new(engine), pool, listener)
+    management_server_of(settings, reloads, Arc::new(engine), pool, listener)
 }
 
-/// [`metrics_server`] with any [`Engine`], for tests.
+/// [`management_server`] with any [`Engine`], for tests.
 ///
 /// # Errors
 /// The listener cannot be used.
-pub(crate) fn metrics_server_of(
+pub(crate) fn management_server_of(
     settings: CurrentSettings,
     reloads: ReloadDesk,
     engine: Arc<dyn Engine>,
     pool: Pool,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    start(AppState::new(settings, reloads, engine, pool), routes::metrics_routes, listener, 1)
+    let mut state = AppState::new(settings, reloads, engine, pool);
+    state.figures = Figures::Open;
+    start(state, routes::management_routes, listener, 1)
 }
 
 fn start(

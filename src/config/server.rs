@@ -19,6 +19,9 @@ use super::variables::DefaultValue::{ByEnvironment, Cores, Text};
 use super::variables::{Probed, Restart};
 use crate::trusted_addresses::AddressList;
 
+/// The port after the default `PORT`, for this machine only.
+const MANAGEMENT: &str = "127.0.0.1:3007";
+
 variables! { Section::Server;
     host: IpAddr {
         probed: Probed::Cannot("a running precall holds the address"),
@@ -58,8 +61,10 @@ variables! { Section::Server;
     }
     metrics_addr: SocketAddr {
         probed: Probed::Cannot("a running precall holds the address"),
-        example: "127.0.0.1:9090",
-        help: "Separate listening address for /metrics. Unset: /metrics is on the main address.",
+        default: ByEnvironment { production: MANAGEMENT, development: "" },
+        help: "Separate listening address for management: /metrics, and /health with its figures, without a key.",
+        note: "The main address shows both only to a request with an API key of scope read then. In development the \
+            main address shows them to everybody unless this is set.",
     }
     source_limit_per_second: Whole<u32, 1, 1_000_000> {
         restart: Restart::NotNeeded,
@@ -100,12 +105,21 @@ pub struct Server {
     pub cors_origins: CorsOrigins,
     /// Proxies whose `X-Forwarded-For` is believed; none when empty.
     pub trusted_proxies: AddressList,
-    /// Separate listener for `/metrics`; on the main one when unset.
-    pub metrics_addr: Option<SocketAddr>,
+    /// Separate listener for management; none: everything is on the main one.
+    pub management: Option<Management>,
     /// Requests of one address within a second, of each kind.
     pub source_limit: NonZeroU32,
     /// How long live calls may continue after SIGTERM.
     pub drain_timeout: Duration,
+}
+
+/// The listener for management: `/metrics`, and `/health` with its figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Management {
+    /// `METRICS_ADDR`.
+    pub address: SocketAddr,
+    /// Whether the start fails without it: it was set, and is not the default.
+    pub is_needed: bool,
 }
 
 impl Server {
@@ -124,6 +138,7 @@ impl Server {
         let settings = Settings::read(values, problems)?;
         let host = settings.host.value();
         let metrics_addr = settings.metrics_addr.optional();
+        let is_needed = values.is_set("METRICS_ADDR");
         if environment == Environment::Development {
             // Webhooks may be unsigned in development, so other machines must not reach precall.
             let metrics_ip = metrics_addr.flatten().map(|address| address.ip());
@@ -143,7 +158,7 @@ impl Server {
             call_arbiters: settings.call_arbiters.value()?.0,
             cors_origins: settings.cors_origins.optional()?.unwrap_or(CorsOrigins::None),
             trusted_proxies: settings.trusted_proxies.optional()?.unwrap_or_default(),
-            metrics_addr: metrics_addr?,
+            management: metrics_addr?.map(|address| Management { address, is_needed }),
             source_limit: NonZeroU32::new(settings.source_limit_per_second.value()?.0)?,
             drain_timeout: settings.drain_timeout_seconds.value()?.0,
         })

@@ -18,7 +18,7 @@ pub enum DefaultValue {
     ByEnvironment {
         /// Used when `ENVIRONMENT` is `production`.
         production: &'static str,
-        /// Used when `ENVIRONMENT` is `development`.
+        /// Used when `ENVIRONMENT` is `development`; empty: not set there.
         development: &'static str,
     },
     /// One text on route `callback`, another where the caller hears precall on their own leg.
@@ -151,6 +151,7 @@ impl Variable {
     pub(super) fn default_text(&self, environment: Environment) -> Option<String> {
         match (self.default, environment) {
             (DefaultValue::Unset, _) => None,
+            (DefaultValue::ByEnvironment { development: "", .. }, Environment::Development) => None,
             (DefaultValue::Text(text) | DefaultValue::ByRoute { callback: text, .. }, _) => {
                 Some(text.to_owned())
             }

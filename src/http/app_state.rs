@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use super::engine::Engine;
 use super::error::{Code, Problem};
-use super::settings::{CurrentSettings, Settings};
+use super::settings::{CurrentSettings, Figures, Settings};
 use crate::http::api::open_streams::OpenStreams;
 use crate::http::key_ring::KeyRing;
 use crate::http::refusals::Refusals;
@@ -29,6 +29,8 @@ pub(crate) struct AppState {
     current: CurrentSettings,
     /// Asks for a reload of the configuration, and shows the one in use.
     pub(crate) reloads: ReloadDesk,
+    /// Who sees figures on this listener.
+    pub(crate) figures: Figures,
     pub(crate) log: Logger,
     pub(crate) engine: Arc<dyn Engine>,
     /// Connections for the reads of the API.
@@ -53,6 +55,7 @@ impl AppState {
         Self {
             refusals: Refusals::new(log.clone()),
             keys: KeyRing::new(current.clone(), pool.clone(), log.clone()),
+            figures: current.now().figures,
             current,
             reloads,
             log,

@@ -3,6 +3,7 @@
 pub(crate) mod jsonb_safe;
 pub(crate) mod postcall;
 pub(super) mod threecx;
+pub(crate) mod threecx_crm;
 pub(super) mod threecx_schema;
 pub(crate) mod threecx_wire;
 

@@ -21,7 +21,7 @@ use super::api::{
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
-use super::webhooks::{initiation, postcall, threecx};
+use super::webhooks::{initiation, postcall, threecx, threecx_crm};
 
 /// The OpenAPI document.
 #[derive(OpenApi)]
@@ -39,7 +39,7 @@ use super::webhooks::{initiation, postcall, threecx};
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,
         speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,
-        threecx::webhook, threecx::by_token,
+        threecx::webhook, threecx::by_token, threecx_crm::lookup, threecx_crm::report,
         postcall::webhook, initiation::webhook, voices::list, voices::reconcile, voices::warm,
         webhooks::list, webhooks::replay,
         samples::upload,

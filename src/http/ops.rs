@@ -2,5 +2,6 @@
 
 pub(super) mod api_page;
 pub(super) mod board;
+pub(super) mod figures;
 pub(super) mod health;
 pub(super) mod metrics_page;

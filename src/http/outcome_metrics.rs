@@ -1,5 +1,6 @@
 //! Middleware: counts and logs the outcome of every webhook, and the refused requests of the API.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use actix_web::body::MessageBody;
@@ -79,7 +80,12 @@ pub(crate) async fn api<B: MessageBody + 'static>(
     else {
         return Ok(response);
     };
-    let outcome = outcome_of(&response);
+    refused(&app, outcome_of(&response), address(response.request(), &app.settings()));
+    Ok(response)
+}
+
+/// Counts a refused request, and logs the outcomes that an attack consists of.
+pub(crate) fn refused(app: &AppState, outcome: &'static str, client: Option<IpAddr>) {
     app.engine.metrics().api_refused(outcome);
     let suspicious = [
         Code::Unauthenticated,
@@ -89,9 +95,8 @@ pub(crate) async fn api<B: MessageBody + 'static>(
         Code::TooManyFromSource,
     ];
     if suspicious.iter().any(|code| code.name() == outcome) {
-        app.refusals.count(Refused::Api, outcome, address(response.request(), &app.settings()), None);
+        app.refusals.count(Refused::Api, outcome, client, None);
     }
-    Ok(response)
 }
 
 fn outcome_of<B>(response: &ServiceResponse<B>) -> &'static str {

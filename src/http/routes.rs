@@ -11,14 +11,14 @@ use actix_web::web::{
 use actix_web::{FromRequest, Handler, HttpResponse, Resource, Responder};
 
 use super::error::{Code, MEDIA_TYPE, Problem};
-use super::settings::{MetricsPlace, Settings};
+use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
     audit, bypass, callers, calls, config as config_api, events, idempotency, keys, lines, live, operate,
     query_check, samples, speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, board, health, metrics_page};
-use crate::http::webhooks::{initiation, postcall, threecx};
+use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
 use crate::http::{audit_trail, openapi, outcome_metrics, request_id, shed, unsupported};
 
 /// Declares every path.
@@ -50,6 +50,20 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
         .service(
             resource("/webhook/3cx/{token}")
                 .route(post().to(threecx::by_token))
+                .wrap(from_fn(unsupported::content_coding))
+                .wrap(from_fn(shed::shed))
+                .wrap(from_fn(outcome_metrics::threecx)),
+        )
+        .service(
+            resource("/webhook/3cx/crm/lookup")
+                .route(get().to(threecx_crm::lookup))
+                .wrap(from_fn(unsupported::content_coding))
+                .wrap(from_fn(shed::shed))
+                .wrap(from_fn(outcome_metrics::threecx)),
+        )
+        .service(
+            resource("/webhook/3cx/crm/report")
+                .route(post().to(threecx_crm::report))
                 .wrap(from_fn(unsupported::content_coding))
                 .wrap(from_fn(shed::shed))
                 .wrap(from_fn(outcome_metrics::threecx)),
@@ -123,18 +137,17 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .wrap(from_fn(outcome_metrics::api))
                 .wrap(cors(&settings.cors_origins)),
         );
-    match settings.metrics {
-        MetricsPlace::Here => {
-            config.service(readable("/metrics", metrics_page::page));
-        }
-        MetricsPlace::Elsewhere => {}
-    }
-    config.default_service(route().to(not_found));
+    config.service(readable("/metrics", metrics_page::page)).default_service(route().to(not_found));
 }
 
-/// The paths of the metrics listener (`METRICS_ADDR`).
-pub(crate) fn metrics_routes(config: &mut ServiceConfig, _: &Settings) {
-    config.service(readable("/metrics", metrics_page::page)).default_service(route().to(not_found));
+/// The paths of the listener for management (`METRICS_ADDR`).
+pub(crate) fn management_routes(config: &mut ServiceConfig, _: &Settings) {
+    config
+        .service(readable("/health", health::health))
+        .service(readable("/health/live", health::live))
+        .service(readable("/health/ready", health::ready))
+        .service(readable("/metrics", metrics_page::page))
+        .default_service(route().to(not_found));
 }
 
 /// A path with GET and HEAD.

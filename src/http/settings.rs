@@ -14,13 +14,13 @@ use super::fair_share::Rates;
 use crate::config::{ApiKeys, CorsOrigins, Secret, Sender};
 use crate::trusted_addresses::AddressList;
 
-/// The listener that serves `/metrics`.
+/// Who sees figures on a listener: metrics, capacity, problems, version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum MetricsPlace {
-    /// The main listener.
-    Here,
-    /// Its own listener (`METRICS_ADDR`), see [`metrics_server`](super::metrics_server).
-    Elsewhere,
+pub(crate) enum Figures {
+    /// Everybody who reaches it: the listener for management, and the main one if there is no other.
+    Open,
+    /// Requests with an API key of scope `read`: the main listener beside one for management (`METRICS_ADDR`).
+    WithKey,
 }
 
 /// The settings of the HTTP server.
@@ -62,8 +62,8 @@ pub(crate) struct Settings {
     pub(crate) cors_origins: CorsOrigins,
     /// API keys. Without keys the API refuses every request.
     pub(crate) api_keys: ApiKeys,
-    /// The listener of `/metrics`.
-    pub(crate) metrics: MetricsPlace,
+    /// Who sees figures on this listener.
+    pub(crate) figures: Figures,
     /// Logger of the HTTP server.
     pub(crate) log: Logger,
 }

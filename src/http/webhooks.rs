@@ -10,5 +10,6 @@ pub(super) mod recordings;
 pub(super) mod signed_body;
 pub(super) mod state;
 pub(super) mod threecx;
+pub(super) mod threecx_crm;
 mod threecx_proof;
 pub(super) mod unreadable;

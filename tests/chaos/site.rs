@@ -14,7 +14,7 @@ use crate::postgres::Postgres;
 use crate::program::{API_KEY, Run, free_port};
 use crate::service::Service;
 use crate::support::proxy::{Lane, Proxies, Proxy, Upstream};
-use crate::support::{CLIENT, SECRET, allowing_agent, connect_to, http_client, until, write_sample};
+use crate::support::{CLIENT, KEY, SECRET, allowing_agent, connect_to, http_client, until, write_sample};
 use crate::table::Peer;
 
 /// How callers are served.
@@ -205,9 +205,8 @@ impl Site {
 
     /// Status and body of an answer; status 0 without one.
     async fn get(&self, path: &str) -> (u16, Value) {
-        let Ok(mut answer) = http_client().get(format!("{}{path}", self.url)).send().await else {
-            return (0, Value::Null);
-        };
+        let asked = http_client().get(format!("{}{path}", self.url)).bearer_auth(KEY).send();
+        let Ok(mut answer) = asked.await else { return (0, Value::Null) };
         (answer.status().as_u16(), answer.json().await.unwrap_or_default())
     }
 

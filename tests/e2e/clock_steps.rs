@@ -10,7 +10,7 @@ use precall_simulators::threecx::NewCall;
 use serde_json::Value;
 
 use crate::program::Run;
-use crate::support::{SECRET, caller, connect_to, database, pbx_simulator, talkative_agent, until};
+use crate::support::{KEY, SECRET, caller, connect_to, database, pbx_simulator, talkative_agent, until};
 
 const HOUR: i64 = 3_600;
 /// Long enough for both steps, and short enough that the test sees its end.
@@ -25,7 +25,7 @@ fn step(file: &Path, seconds: i64) {
 
 async fn health(url: &str) -> Value {
     let client = awc::Client::default();
-    let mut answer = client.get(format!("{url}/health")).send().await.unwrap();
+    let mut answer = client.get(format!("{url}/health")).bearer_auth(KEY).send().await.unwrap();
     answer.json().await.unwrap()
 }
 

@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::program::{API_KEY, Program, Run};
 use crate::support::database_link::{DatabaseLink, Link};
 use crate::support::{
-    CALLED, PERSON, SECRET, allow_override, caller, connect_to, database, http_client, pbx_simulator,
+    CALLED, KEY, PERSON, SECRET, allow_override, caller, connect_to, database, http_client, pbx_simulator,
     talkative_agent, until,
 };
 
@@ -336,8 +336,8 @@ async fn two_databases_on_one_3cx_client_are_noticed() {
     }
     for (_, url, _) in &services {
         until("its health names the other program", || async {
-            let health: Value =
-                http_client().get(format!("{url}/health")).send().await.unwrap().json().await.unwrap();
+            let asked = http_client().get(format!("{url}/health")).bearer_auth(KEY).send();
+            let health: Value = asked.await.unwrap().json().await.unwrap();
             let words = health["problems"].to_string();
             health["threecx"] == "error" && words.contains("another program uses the 3CX client")
         })

@@ -14,7 +14,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use crate::support::{CLIENT, PATIENCE, SECRET, pause, write_sample};
+use precall::config::{ApiKeys, Scope};
+
+use crate::support::{CLIENT, KEY, PATIENCE, SECRET, pause, write_sample};
 
 /// The result of a finished run.
 pub struct Ended {
@@ -52,10 +54,14 @@ impl Run {
         // A samples folder inside the run's folder.
         let is_there = Path::new(samples).is_dir();
         let spool = if is_there { format!("{samples}/spool") } else { "spool".to_owned() };
+        // For the figures of /health.
+        let key = ApiKeys::entry("tests", Scope::Admin, KEY).unwrap();
         let pairs = [
             ("ENVIRONMENT", "production"),
             ("HOST", "127.0.0.1"),
             ("PORT", "0"),
+            ("METRICS_ADDR", "127.0.0.1:0"),
+            ("API_KEYS", &key),
             ("HTTP_WORKERS", "1"),
             ("CALL_ARBITERS", "2"),
             ("CALL_ROUTE", "callback"),

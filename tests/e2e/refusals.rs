@@ -74,7 +74,7 @@ async fn a_flood_is_summarised_and_fail2ban_can_read_it() {
         let _closed = stream.read_to_end(&mut answer).await;
     }
     let seconds = begun.elapsed().as_secs() + 2;
-    let mut metrics = http.get(format!("{url}/metrics")).send().await.unwrap();
+    let mut metrics = http.get(format!("{url}/metrics")).bearer_auth(KEY).send().await.unwrap();
     let metrics = String::from_utf8(metrics.body().await.unwrap().to_vec()).unwrap();
     let expected = format!("precall_refused_api_requests_total{{outcome=\"unauthenticated\"}} {unknown}");
     assert!(metrics.contains(&expected), "{metrics}");

@@ -14,8 +14,8 @@ use serde_json::{Value, json};
 use crate::program::{API_KEY, Program, Run, free_port};
 use crate::support::cluster::Cluster;
 use crate::support::{
-    CALLED, PATIENCE, PostedWebhooks, SECRET, allowing_agent, connect_to, ended, http_client, lasting, pause,
-    until,
+    CALLED, KEY, PATIENCE, PostedWebhooks, SECRET, allowing_agent, connect_to, ended, http_client, lasting,
+    pause, until,
 };
 
 /// Webhooks are 5 ms apart: 200 a second.
@@ -288,7 +288,8 @@ async fn is(url: &str, path: &str, status: u16) -> bool {
 }
 
 async fn is_direct(url: &str) -> bool {
-    let Ok(mut answer) = http_client().get(format!("{url}/health")).send().await else { return false };
+    let asked = http_client().get(format!("{url}/health")).bearer_auth(KEY).send();
+    let Ok(mut answer) = asked.await else { return false };
     let health: Value = answer.json().await.unwrap_or_default();
     health["database"] == "ok" && health["spool"] == "ok" && health["queued_events"] == 0
 }

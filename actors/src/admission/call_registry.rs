@@ -120,6 +120,31 @@ impl CallRegistry {
         }
     }
 
+    /// The one call of this caller that came in while a call of the PBX lasted, for a report without an id; none if
+    /// none or several fit. The PBX's clock may be [`SAME_CALL_WITHIN`] ahead. A call that came in after `ended` never
+    /// fits: it is a later one.
+    pub fn find_for_report(
+        &mut self,
+        caller: &CallerNumber,
+        (began, ended): (At, At),
+        now: At,
+    ) -> Option<CallId> {
+        self.forget(now);
+        if !matches!(caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
+            return None;
+        }
+        let is_late_enough = |at: At| at.plus(SAME_CALL_WITHIN) >= began;
+        let recent = self.by_age.iter().rev().take_while(|(at, _)| is_late_enough(*at));
+        let mut fitting = recent.filter(|(_, call)| {
+            self.known.get(call).is_some_and(|known| {
+                let came_in = known.first_seen;
+                known.caller == *caller && is_late_enough(came_in) && came_in <= ended
+            })
+        });
+        let first = fitting.next().map(|(_, call)| *call);
+        if fitting.next().is_some() { None } else { first }
+    }
+
     /// Adds a new live call and removes an early end of it.
     pub fn admit(&mut self, call: CallId, sighting: Sighting, first_seen: At) {
         if let Some(key) = id_key(&sighting) {

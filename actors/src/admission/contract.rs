@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use precall_call::{CallId, Cause, Event, Operator, Person, Request, VoiceId};
+use precall_call::{At, CallId, Cause, Event, Operator, Person, Request, VoiceId};
 
 /// An `IncomingCall` webhook of 3CX, checked and parsed.
 #[derive(Clone, Debug)]
@@ -17,7 +17,7 @@ pub struct IncomingCall {
     pub recording_url: Option<String>,
 }
 
-/// A `CallEnded` or `CallStateChanged` webhook of 3CX.
+/// A `CallEnded` or `CallStateChanged` webhook of 3CX, or a request of its CRM template.
 #[derive(Clone, Debug)]
 pub struct PbxNotice {
     /// The PBX's call id, if it gave one.
@@ -42,6 +42,16 @@ pub enum PbxNoticeKind {
     },
     /// The PBX's name of the new state.
     StateChanged(String),
+    /// A report of a call that is over at the PBX, without the PBX's id of the call. It adds to the one call of this
+    /// caller that came in while the PBX's call lasted. It never ends a live call: number and time prove too little.
+    Reported {
+        /// When the PBX's call began, by the PBX's clock.
+        began: At,
+        /// When it ended.
+        ended: At,
+        /// Duration of the call, if the PBX gave it.
+        duration: Option<Duration>,
+    },
 }
 
 /// The answer to an accepted webhook. Its event is durable by then.

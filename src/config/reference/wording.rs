@@ -25,6 +25,9 @@ pub(super) fn default(variable: &Variable, quote: impl Fn(&str) -> String) -> St
     match variable.default {
         DefaultValue::Unset => "none".to_owned(),
         DefaultValue::Text(text) => quote(text),
+        DefaultValue::ByEnvironment { production, development: "" } => {
+            format!("{} in production, none in development", quote(production))
+        }
         DefaultValue::ByEnvironment { production, development } => {
             format!("{} in production, {} in development", quote(production), quote(development))
         }

@@ -59,6 +59,7 @@ fn other(variable: &Variable, folder: &Path) -> String {
         "OTEL_EXPORTER_OTLP_ENDPOINT" => "http://127.0.0.1:4319".to_owned(),
         "OTEL_EXPORTER_OTLP_HEADERS" => "name=value".to_owned(),
         "HOST" => "127.0.0.1".to_owned(),
+        "METRICS_ADDR" => "127.0.0.1:9191".to_owned(),
         "DATABASE_URL" => "postgresql://app:dbpass@other.example.com/precall".to_owned(),
         "CALL_ROUTE" => "callback".to_owned(),
         "FALLBACK_DTMF" => "7".to_owned(),

@@ -59,7 +59,7 @@ impl<N: Needs> FromRequest for Allowed<N> {
     }
 }
 
-pub(super) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
+pub(crate) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
     let app = AppState::of(request)?;
     let presented = presented_key(request).ok_or_else(|| {
         let detail = match app.keys.is_empty() {
@@ -79,7 +79,7 @@ pub(super) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal
 }
 
 /// A bearer token, else `X-API-Key`: a proxy may use `Authorization` for itself.
-fn presented_key(request: &HttpRequest) -> Option<&str> {
+pub(crate) fn presented_key(request: &HttpRequest) -> Option<&str> {
     let text = |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok());
     let bearer = text(header::AUTHORIZATION.as_str())
         .and_then(|value| value.split_once(' '))

@@ -13,6 +13,7 @@ use crate::http::app_state::AppState;
 use crate::http::error::Problem;
 use crate::http::openapi::names::{CallRoute, CallState, LiveVoice, VoiceMissing};
 use crate::http::openapi::problems::{API, problems};
+use crate::http::ops::figures::SeenFigures;
 use crate::http::status::health::HealthAnswer;
 use crate::http::{clock, response};
 
@@ -110,7 +111,7 @@ pub(crate) async fn live(
     calls.sort_by_key(|call| (call.offered_at, call.id));
     response::json(&LiveAnswer {
         now: clock::timestamp(clock::now()),
-        health: HealthAnswer::of(&app.engine.health()),
+        health: HealthAnswer::of(&app.engine.health(), SeenFigures::All),
         items: calls.into_iter().map(LiveView::of).collect(),
     })
 }

@@ -14,6 +14,9 @@ pub(crate) const KIND: &str = "3cx";
 /// Kind of one that is not signed.
 pub(crate) const KIND_BY_TOKEN: &str = "3cx_by_token";
 
+/// Kind of a report of the CRM template.
+pub(crate) const KIND_OF_REPORT: &str = "3cx_report";
+
 /// The answer to a webhook of 3CX.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ThreeCxAnswer)]

@@ -121,10 +121,7 @@ impl ToSchema for ThreeCxWebhook {
 /// # Errors
 /// `bad_json`, `unknown_event_type`, `bad_field` or `no_call`.
 pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
-    let wire: Wire = read(body)?;
-    if json_of(body)?.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
-        return Err(Problem::new(Code::BadJson, "the body is not a JSON object"));
-    }
+    let wire: Wire = read_object(body)?;
     let event_type = word(&wire.event_type);
     if !matches!(event_type.as_str(), "incomingcall" | "callstatechanged" | "callended") {
         let detail = "event_type must be IncomingCall, CallStateChanged or CallEnded";
@@ -158,7 +155,12 @@ pub(crate) fn parse(body: &[u8]) -> Result<Message, Problem> {
 
 /// The PBX's time of the event: RFC 3339, or seconds since 1970.
 pub(crate) fn happened_at(body: &[u8]) -> Option<At> {
-    let text = read::<Wire>(body).ok()?.timestamp.0?;
+    time(&read::<Wire>(body).ok()?.timestamp)
+}
+
+/// RFC 3339, or seconds since 1970; `None` for other text.
+pub(super) fn time(text: &Text) -> Option<At> {
+    let text = text.0.as_deref()?;
     let micros = match text.parse::<i64>() {
         Ok(seconds) => seconds.checked_mul(1_000_000)?,
         Err(_) => text.parse::<jiff::Timestamp>().ok()?.as_microsecond(),
@@ -173,7 +175,7 @@ fn seconds(text: &Text) -> Option<Duration> {
 
 /// Direction of a call, from the PBX's point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Direction {
+pub(super) enum Direction {
     /// To precall. Every word that does not surely say the opposite: a call must not be lost for a word.
     In,
     /// From the PBX to somebody else.
@@ -183,7 +185,7 @@ enum Direction {
 impl Direction {
     /// Reads the words of call flows, CRM templates and add-ons: `In`, `Inbound`, `Incoming`, `Internal`, `Local`,
     /// `Missed`, `Notanswered` and unknown ones are calls to precall.
-    fn of(text: &Text) -> Self {
+    pub(super) fn of(text: &Text) -> Self {
         match word(text).as_str() {
             "out" | "outbound" | "outgoing" | "outboundexternal" | "outboundinternal"
             | "externaloutbound" | "pickupoutgoing" | "hangupoutgoing" => Self::Out,
@@ -193,7 +195,7 @@ impl Direction {
 }
 
 /// A word without case, spaces and signs.
-fn word(text: &Text) -> String {
+pub(super) fn word(text: &Text) -> String {
     let letters = text.0.as_deref().unwrap_or_default().chars();
     letters.filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
@@ -204,6 +206,15 @@ fn json_of(body: &[u8]) -> Result<&[u8], Problem> {
         return Err(Problem::new(Code::BadJson, "the body is UTF-16: send UTF-8"));
     }
     Ok(without_mark(body))
+}
+
+/// Reads the fields of an object. A list would be read as the fields in their order.
+pub(super) fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let wire = read(body)?;
+    if json_of(body)?.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(Problem::new(Code::BadJson, "the body is not a JSON object"));
+    }
+    Ok(wire)
 }
 
 /// Reads fields. Ids keep all their digits.
@@ -227,10 +238,10 @@ fn not_json(error: &serde_json::Error) -> Problem {
 
 /// Text, or a number as text; `None` for other values and for empty text.
 #[derive(Debug, Default)]
-struct Text(Option<String>);
+pub(super) struct Text(pub(super) Option<String>);
 
 impl Text {
-    fn of(text: &str) -> Self {
+    pub(super) fn of(text: &str) -> Self {
         let text = trimmed(text);
         Self((!text.is_empty()).then(|| text.to_owned()))
     }
@@ -244,7 +255,7 @@ impl Text {
     }
 
     /// A text without control characters.
-    fn bounded(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
+    pub(super) fn bounded(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
         let text = self.0.map(|text| text.chars().filter(|letter| !letter.is_control()).collect());
         Self(text).limited(field, longest)
     }

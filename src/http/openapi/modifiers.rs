@@ -18,6 +18,10 @@ impl Modify for Keys {
         let bearer =
             HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some("A key of `API_KEYS`"));
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer.build()));
+        let token = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        let token =
+            token.description(Some("`THREECX_WEBHOOK_TOKEN`, also as `X-API-Key` or password of Basic"));
+        components.add_security_scheme("threecx_token", SecurityScheme::Http(token.build()));
         let signature = "`t=<Unix seconds>,v0=<hex>`: HMAC-SHA256 of `<t>.` and the body";
         for (scheme, header, description) in [
             ("api_key", "X-API-Key", "A key of `API_KEYS`"),

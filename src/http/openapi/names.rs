@@ -75,6 +75,8 @@ names! {
     /// Kind of a webhook in the inbox.
     WebhookKind = [
         "3cx",
+        "3cx_by_token",
+        "3cx_report",
         "post_call_transcription",
         "call_initiation_failure",
         "answering_machine_detection",

@@ -12,6 +12,7 @@ use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::openapi::names::ProbeStatus;
 use crate::http::openapi::problems::problems;
+use crate::http::ops::figures::{self, SeenFigures};
 use crate::http::response;
 use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
 
@@ -35,15 +36,17 @@ fn probe_answer(reason: Option<Cow<'static, str>>) -> Result<HttpResponse, Probl
 }
 
 problems!(Problems: &[Code::Internal]);
+problems!(FigureProblems: figures::PROBLEMS);
 
-/// Health of precall.
-#[utoipa::path(get, path = "/health", tag = "health", responses(
+/// Health of precall. Beside a listener for management (`METRICS_ADDR`, the default in production) figures, problems
+/// and version need a key here.
+#[utoipa::path(get, path = "/health", tag = "health", security((), ("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = HealthAnswer, description = "ok or degraded"),
     (status = 503, body = HealthAnswer, description = "error"),
-    Problems,
+    FigureProblems,
 ))]
-pub(crate) async fn health(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
-    let health = HealthAnswer::of(&app.engine.health());
+pub(crate) async fn health(app: web::Data<AppState>, seen: SeenFigures) -> Result<HttpResponse, Problem> {
+    let health = HealthAnswer::of(&app.engine.health(), seen);
     let status = if health.status == "error" { StatusCode::SERVICE_UNAVAILABLE } else { StatusCode::OK };
     response::json_with(status, &health)
 }

@@ -5,18 +5,23 @@ use actix_web::{HttpResponse, web};
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::openapi::problems::problems;
+use crate::http::ops::figures::{self, SeenFigures};
 
 /// OpenMetrics, the format that the library writes. Readers of the older Prometheus text format can read it too.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-problems!(Problems: &[Code::NotFound, Code::Internal]);
+problems!(Problems: figures::PROBLEMS, &[Code::Unauthenticated]);
 
-/// All metrics. With `METRICS_ADDR` they are on that address only, and 404 here.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses(
+/// All metrics. Beside a listener for management (`METRICS_ADDR`, the default in production) they need a key here.
+#[utoipa::path(get, path = "/metrics", tag = "health", security((), ("bearer" = []), ("api_key" = [])), responses(
     (status = 200, body = String, content_type = "application/openmetrics-text"),
     Problems,
 ))]
-pub(crate) async fn page(app: web::Data<AppState>) -> Result<HttpResponse, Problem> {
+pub(crate) async fn page(app: web::Data<AppState>, seen: SeenFigures) -> Result<HttpResponse, Problem> {
+    if seen == SeenFigures::None {
+        let detail = "send an API key, or ask the address of METRICS_ADDR";
+        return Err(Problem::new(Code::Unauthenticated, detail));
+    }
     let page = app.engine.metrics().encode(&app.engine.health());
     let page = page.map_err(|_| Problem::of(Code::Internal))?;
     Ok(HttpResponse::Ok().content_type(MEDIA_TYPE).body(page))

@@ -14,11 +14,13 @@ use crate::http::clock;
 use crate::http::openapi::names::{
     DatabaseHealth, HealthStatus, PbxHealth, ProblemArea, ProviderHealth, SpoolHealthName,
 };
+use crate::http::ops::figures::SeenFigures;
 
 /// An arbiter without progress for longer than this counts as stuck.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
 
-/// The health of precall.
+/// The health of precall. Figures, problems and version are left out for a request without a key where they need
+/// one.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct HealthAnswer {
     /// `ok`, `degraded` (calls are accepted, something is wrong) or `error` (calls cannot be accepted).
@@ -37,9 +39,11 @@ pub(crate) struct HealthAnswer {
     #[schema(value_type = SpoolHealthName)]
     spool: &'static str,
     /// Bytes in the spool.
-    spooled_bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    spooled_bytes: Option<u64>,
     /// What needs a person, the most serious first.
-    problems: Vec<ProblemAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    problems: Option<Vec<ProblemAnswer>>,
     /// Whether new calls are accepted.
     ready: bool,
     /// Whether precall is shutting down.
@@ -47,15 +51,20 @@ pub(crate) struct HealthAnswer {
     /// Whether this precall is a standby: another one is the leader of this database.
     standby: bool,
     /// Events that are not durable yet.
-    queued_events: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued_events: Option<usize>,
     /// Live calls.
-    live_calls: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live_calls: Option<usize>,
     /// Use of limited resources.
-    capacity: CapacityAnswer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capacity: Option<CapacityAnswer>,
     /// Milliseconds since the last progress of the slowest part of precall.
-    heartbeat_age_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heartbeat_age_ms: Option<u64>,
     /// Version of precall.
-    version: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<&'static str>,
     /// Time of the answer.
     timestamp: Option<Timestamp>,
 }
@@ -97,7 +106,8 @@ impl ProblemAnswer {
 }
 
 impl HealthAnswer {
-    pub(crate) fn of(health: &Health) -> Self {
+    pub(crate) fn of(health: &Health, seen: SeenFigures) -> Self {
+        let shows = seen == SeenFigures::All;
         let standby = health.role == EngineRole::Standby;
         let database = match (health.database_reached, health.database) {
             (true, Some(true)) => "ok",
@@ -143,16 +153,17 @@ impl HealthAnswer {
             elevenlabs,
             threecx,
             spool,
-            spooled_bytes: health.spooled_bytes,
-            problems,
+            spooled_bytes: shows.then_some(health.spooled_bytes),
+            problems: shows.then_some(problems),
             ready: not_ready(health).is_none(),
             draining: health.draining,
             standby,
-            queued_events: health.queued_events,
-            live_calls: health.live_calls,
-            capacity: CapacityAnswer::of(health, clock::now()),
-            heartbeat_age_ms: u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX),
-            version: env!("CARGO_PKG_VERSION"),
+            queued_events: shows.then_some(health.queued_events),
+            live_calls: shows.then_some(health.live_calls),
+            capacity: shows.then(|| CapacityAnswer::of(health, clock::now())),
+            heartbeat_age_ms: shows
+                .then(|| u64::try_from(health.heartbeat_age.as_millis()).unwrap_or(u64::MAX)),
+            version: shows.then_some(env!("CARGO_PKG_VERSION")),
             timestamp: clock::timestamp(clock::wall()),
         }
     }

@@ -120,8 +120,10 @@ fn every_documented_api_path_needs_a_key() {
                 .collect();
             let expected: &[&str] = match path.as_str() {
                 "/webhook/3cx" => &["threecx_signature"],
+                "/webhook/3cx/crm/lookup" | "/webhook/3cx/crm/report" => &["threecx_token"],
                 "/webhook/elevenlabs/postcall" => &["elevenlabs_signature"],
                 "/webhook/elevenlabs/initiation" => &["initiation_secret"],
+                "/health" | "/metrics" => &["bearer", "api_key"],
                 path if path.starts_with("/api/") => &["bearer", "api_key"],
                 _ => &[],
             };

@@ -16,6 +16,9 @@ const ENDED: &str = r#"{"event_type":"CallEnded","call_id":"77"}"#;
 const REPORT: &str =
     r#"{"type":"post_call_transcription","data":{"agent_id":"a","conversation_id":"c","status":"done"}}"#;
 const QUESTION: &str = r#"{"caller_id":"+1","agent_id":"a","called_number":"+2","call_sid":"s"}"#;
+const CRM_REPORT: &str = r#"{"caller_id":"+12025550123","direction":"Inbound","duration":"00:01:00",
+    "timestamp":"2026-11-30T09:00:00Z","ended_at":"2026-11-30T09:01:00Z"}"#;
+const BEARER: &str = "Bearer token-token-token-token-token-1234";
 /// The senders' addresses, by the settings of these tests.
 const TRUSTED: &str = "192.0.2.7";
 const STRANGER: &str = "198.51.100.1";
@@ -101,6 +104,27 @@ fn doors() -> Vec<Door> {
             right: Vec::new(),
             wrong: vec![(Proof::None, "secret_wrong")],
             ..by_token("/webhook/3cx/token-token-token-token-token-1235", "/webhook/3cx/{token}")
+        },
+        Door {
+            method: "GET",
+            right: vec![Proof::Header("authorization", BEARER)],
+            wrong: vec![
+                (Proof::None, "secret_wrong"),
+                (Proof::Header("authorization", "Bearer wrong"), "secret_wrong"),
+            ],
+            ..by_token(
+                "/webhook/3cx/crm/lookup?number=%2B12025550123&direction=Inbound",
+                "/webhook/3cx/crm/lookup",
+            )
+        },
+        Door {
+            body: CRM_REPORT,
+            right: vec![Proof::Header("authorization", BEARER)],
+            wrong: vec![
+                (Proof::None, "secret_wrong"),
+                (Proof::Header("authorization", "Bearer wrong"), "secret_wrong"),
+            ],
+            ..by_token("/webhook/3cx/crm/report", "/webhook/3cx/crm/report")
         },
         Door {
             method: "POST",

@@ -15,7 +15,7 @@ use super::client::{Answer, send};
 use super::scripted::{Scripted, nowhere};
 use crate::config::{ApiKeys, Config, CorsOrigins, Scope, Secret, Sender, WebhookAuth};
 use crate::http::app_state::AppState;
-use crate::http::{CurrentSettings, MetricsPlace, Rates, Settings, metrics_server_of, server_of};
+use crate::http::{CurrentSettings, Figures, Rates, Settings, management_server_of, server_of};
 use crate::reload::ReloadDesk;
 use crate::signature::{Kind, sign};
 use crate::trusted_addresses::AddressList;
@@ -78,7 +78,7 @@ pub fn settings() -> Settings {
         region: Region::UNKNOWN,
         cors_origins: CorsOrigins::These(vec!["https://desk.example".to_owned()]),
         api_keys: config().api_keys,
-        metrics: MetricsPlace::Here,
+        figures: Figures::Open,
         log: Logger::root(Discard, o!()),
     }
 }
@@ -113,11 +113,11 @@ pub fn run_with(settings: Settings) -> Running {
     start(|engine, listener| server_of(settings, reloads, engine, nowhere(), listener, 1))
 }
 
-/// The metrics server.
-pub fn run_metrics() -> Running {
+/// The server for management.
+pub fn run_management() -> Running {
     let (reloads, _) = ReloadDesk::new(config());
-    let settings = CurrentSettings::new(settings());
-    start(|engine, listener| metrics_server_of(settings, reloads, engine, nowhere(), listener))
+    let settings = CurrentSettings::new(Settings { figures: Figures::WithKey, ..settings() });
+    start(|engine, listener| management_server_of(settings, reloads, engine, nowhere(), listener))
 }
 
 fn start(build: impl FnOnce(Arc<Scripted>, TcpListener) -> std::io::Result<Server>) -> Running {

@@ -6,9 +6,9 @@ use precall_actors::api::{Busy, Health, HealthProblem, PbxHealth, SpoolHealth};
 use precall_call::At;
 
 use super::client::{get, send, send_anywhere};
-use super::harness::{READER, THREECX, run, run_metrics, run_with, settings};
+use super::harness::{READER, Running, THREECX, run, run_management, run_with, settings};
 use super::scripted::well;
-use crate::http::MetricsPlace;
+use crate::http::Figures;
 
 /// Name, health of the engine, expected status word, and expected codes of `/health`, `live` and `ready`.
 fn table() -> Vec<(&'static str, Health, &'static str, u16, u16, u16)> {
@@ -132,13 +132,71 @@ async fn metrics_can_have_their_own_listener() {
     let page = get(server.address, "/metrics", &[]).await;
     assert!(page.headers["content-type"].starts_with("application/openmetrics-text"));
     assert!(page.body.ends_with("# EOF\n"));
-    let mut settings = settings();
-    settings.metrics = MetricsPlace::Elsewhere;
-    let server = run_with(settings);
-    assert_eq!(get(server.address, "/metrics", &[]).await.code(), "not_found");
-    let server = run_metrics();
+    let server = run_management();
     assert_eq!(get(server.address, "/metrics", &[]).await.status, 200);
-    assert_eq!(send_anywhere(server.address, "GET", "/api/v1/live", &[], b"").await.code(), "not_found");
+    for path in ["/api/v1/live", "/", "/api/docs", THREECX] {
+        assert_eq!(send_anywhere(server.address, "GET", path, &[], b"").await.code(), "not_found", "{path}");
+    }
+}
+
+/// Fields of health that tell how large and how busy an installation is, what goes wrong there, and which version it
+/// runs.
+const FIGURES: [&str; 7] =
+    ["capacity", "heartbeat_age_ms", "live_calls", "problems", "queued_events", "spooled_bytes", "version"];
+
+/// The main listener beside one for management.
+fn run_public() -> Running {
+    let mut settings = settings();
+    settings.figures = Figures::WithKey;
+    run_with(settings)
+}
+
+#[actix_web::test]
+async fn figures_are_on_the_listener_for_management_and_need_a_key_on_the_other() {
+    let (public, management) = (run_public(), run_management());
+    let whole = get(management.address, "/health", &[]).await.json();
+    let brief = get(public.address, "/health", &[]).await.json();
+    for field in FIGURES {
+        assert!(!whole[field].is_null() && brief.get(field).is_none(), "{field}");
+    }
+    for field in
+        ["status", "database", "elevenlabs", "threecx", "spool", "ready", "draining", "standby", "timestamp"]
+    {
+        assert!(brief.get(field).is_some(), "{field}");
+    }
+    assert_eq!(brief.as_object().unwrap().len() + FIGURES.len(), whole.as_object().unwrap().len());
+    let bearer = format!("Bearer {READER}");
+    for key in [("x-api-key", READER), ("authorization", bearer.as_str())] {
+        let shown = get(public.address, "/health", &[key]).await.json();
+        assert!(FIGURES.iter().all(|field| shown.get(field).is_some()), "{shown}");
+        assert_eq!(get(public.address, "/metrics", &[key]).await.status, 200);
+    }
+    assert_eq!(get(public.address, "/metrics", &[]).await.code(), "unauthenticated");
+    // The keys of the database are not known here, so that nobody can say that this is none of them.
+    let unknown = [("x-api-key", "a-key-of-nobody-a-key-of-nobody-1234")];
+    assert!(get(public.address, "/health", &unknown).await.json().get("version").is_none());
+    assert_eq!(get(public.address, "/metrics", &unknown).await.code(), "unauthenticated");
+    let version = env!("CARGO_PKG_VERSION");
+    for path in ["/health", "/health/live", "/health/ready", "/metrics", "/", "/api/docs", "/nowhere"] {
+        let answer = send_anywhere(public.address, "GET", path, &[], b"").await;
+        let has_version =
+            answer.body.contains(version) || answer.headers.values().any(|it| it.contains(version));
+        assert!(!has_version, "{path} shows the version: {answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn each_health_path_answers_the_same_on_both_listeners() {
+    let (public, management) = (run_public(), run_management());
+    for (name, health, status, overall, live, ready) in table() {
+        for server in [&public, &management] {
+            server.engine.change(|script| script.health = health.clone());
+            let answer = get(server.address, "/health", &[]).await;
+            assert_eq!((answer.status, answer.json()["status"].as_str()), (overall, Some(status)), "{name}");
+            assert_eq!(get(server.address, "/health/live", &[]).await.status, live, "live: {name}");
+            assert_eq!(get(server.address, "/health/ready", &[]).await.status, ready, "ready: {name}");
+        }
+    }
 }
 
 /// Signed `seconds` from now, three times.

@@ -6,7 +6,8 @@ use actix_web::http::header::AUTHORIZATION;
 use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use bytes::Bytes;
+use futures_util::future::{FutureExt as _, LocalBoxFuture, Ready, ready};
 
 use super::signed_body::{SignedBody, SignedSender as _, ThreeCx, read, trusted_address};
 use super::state::WebhookState;
@@ -15,7 +16,7 @@ use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
 use crate::http::client_address;
 use crate::http::error::{Code, Problem};
-use crate::http::webhooks::body::{Body, BodyReader};
+use crate::http::webhooks::body::{Body, BodyReader, Limits};
 
 /// What proves a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,14 +67,74 @@ impl FromRequest for ThreeCxBody {
                 drain(&request, &mut payload).await;
                 return Err(problem);
             }
-            let room = &WebhookState::of(&request)?.body_room;
-            let share = room.share(client_address::address(&request, &settings));
-            let reader = BodyReader::new(limits, None, share);
-            let body = read(&mut payload, reader, None, ThreeCx::BODY_TIME).await?;
+            let body = read_unsigned(&request, &mut payload, &app, limits).await?;
             Ok(Self { body, proven: Proven::ByToken })
         }
         .boxed_local()
     }
+}
+
+/// A request of the CRM template. It presents the token: a template cannot sign. Without a token in the configuration
+/// its paths are not there.
+pub(crate) struct FromCrm;
+
+impl FromRequest for FromCrm {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(AppState::of(request).and_then(|app| present(request, &app)).map(|()| Self))
+    }
+}
+
+/// The body of a request of the CRM template.
+pub(crate) struct CrmBody(pub(crate) Bytes);
+
+impl FromRequest for CrmBody {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let mut payload = payload.take();
+        async move {
+            let app = AppState::of(&request)?;
+            let limits = ThreeCx::limits(&app.settings());
+            if let Err(problem) = present(&request, &app).and_then(|()| fits(&request, limits.largest())) {
+                drain(&request, &mut payload).await;
+                return Err(problem);
+            }
+            match read_unsigned(&request, &mut payload, &app, limits).await? {
+                Body::Whole(body) => Ok(Self(body)),
+                Body::Recording(..) => Err(Problem::of(Code::BadJson)),
+            }
+        }
+        .boxed_local()
+    }
+}
+
+/// Checks address and token of a request that cannot be signed.
+fn present(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
+    let settings = app.settings();
+    let token = settings.threecx_token.as_ref().ok_or_else(|| Problem::of(Code::NotFound))?;
+    trusted_address(request, &settings, &settings.threecx)?;
+    // `Secret` compares in constant time.
+    if presented_token(request).as_ref() == Some(token) {
+        Ok(())
+    } else {
+        Err(Problem::of(Code::SecretWrong))
+    }
+}
+
+async fn read_unsigned(
+    request: &HttpRequest,
+    payload: &mut Payload,
+    app: &AppState,
+    limits: Limits,
+) -> Result<Body, Problem> {
+    let room = &WebhookState::of(request)?.body_room;
+    let share = room.share(client_address::address(request, &app.settings()));
+    read(payload, BodyReader::new(limits, None, share), None, ThreeCx::BODY_TIME).await
 }
 
 /// The token of the path, of `Authorization`, or of `X-API-Key`.

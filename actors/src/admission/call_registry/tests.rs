@@ -91,3 +91,23 @@ fn a_notice_without_a_caller_is_about_the_latest_call_with_its_id() {
     assert_eq!(registry.find_for_notice(&sighting(Some("7"), "anonymous"), at(2)), Some(CallId(2)));
     assert_eq!(registry.find_for_notice(&sighting(Some("7"), A), at(2)), Some(CallId(1)));
 }
+
+#[test]
+fn a_report_without_an_id_is_about_the_one_call_that_came_in_while_the_pbx_call_lasted() {
+    let mut registry = CallRegistry::default();
+    registry.admit(CallId(1), sighting(Some("7"), A), NOW);
+    registry.released(CallId(1));
+    let caller = |number| sighting(None, number).caller;
+    let mut of =
+        |number, began, ended| registry.find_for_report(&caller(number), (at(began), at(ended)), at(60));
+    assert_eq!(of(A, -30, 20), Some(CallId(1)), "the PBX had it before precall");
+    assert_eq!(of(A, 10, 20), Some(CallId(1)), "a clock that is ten seconds ahead");
+    assert_eq!(of(A, 11, 20), None, "precall had it before the PBX");
+    assert_eq!(of(A, -30, -1), None, "a report of the call before says nothing of this one");
+    assert_eq!(of(B, -30, 20), None, "another caller");
+    assert_eq!(of("anonymous", -30, 20), None, "callers without a number are not told apart");
+    registry.admit(CallId(2), sighting(Some("8"), A), at(5));
+    let mut of = |began, ended| registry.find_for_report(&caller(A), (at(began), at(ended)), at(60));
+    assert_eq!(of(-1, 20), None, "two calls fit");
+    assert_eq!(of(-1, 4), Some(CallId(1)), "one of the two");
+}

@@ -30,6 +30,9 @@ use crate::voices::voice_book::LookUpCached;
 /// Name of the only PBX client so far.
 pub(crate) const PBX: &str = "default";
 
+/// The PBX's state of a live call that a report without an id fits.
+const REPORTED: &str = "reported";
+
 /// A new call, accepted or refused.
 pub(crate) struct Admitted {
     pub(crate) call: CallId,
@@ -274,9 +277,15 @@ impl CallSupervisor {
             let _ = answer.send(Err(Busy::CannotKeep));
             return;
         }
-        let ended = matches!(notice.kind, PbxNoticeKind::Ended { .. });
-        let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
-        let Some(call) = self.registry.find_for_notice(&sighting, now) else {
+        let found = match notice.kind {
+            PbxNoticeKind::Reported { began, ended, .. } => {
+                self.registry.find_for_report(&sighting.caller, (began, ended), now)
+            }
+            PbxNoticeKind::Ended { .. } | PbxNoticeKind::StateChanged(_) => {
+                self.registry.find_for_notice(&sighting, now)
+            }
+        };
+        let Some(call) = found else {
             return self.notice_of_unknown(&notice.kind, sighting, now, answer);
         };
         let (event, payload) = match notice.kind {
@@ -286,7 +295,13 @@ impl CallSupervisor {
             PbxNoticeKind::StateChanged(state) => {
                 (Event::PbxStateChanged { state: Arc::from(state) }, Payload::None)
             }
+            PbxNoticeKind::Reported { .. } if self.registry.is_live(call) => {
+                (Event::PbxStateChanged { state: Arc::from(REPORTED) }, Payload::None)
+            }
+            PbxNoticeKind::Reported { duration, .. } => (Event::PbxCallEnded { duration }, Payload::None),
         };
+        let ended = matches!(event, Event::PbxCallEnded { .. });
+        let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
         let (done, durable) = oneshot::channel();
         self.deliver(call, Delivery::awaited(event, payload, done), ctx);
         self.answer_when_durable(call, outcome, None, durable, answer);

@@ -92,8 +92,8 @@ const SPEAKER: &str = "update speakers set name = null, erased_at = now() where 
 // Searches stored webhook bodies for the digits of the number. A short number would match everywhere.
 const WEBHOOKS: &str = "
     update webhooks set body = null, reason = null
-    where (body is not null or reason is not null) and (kind <> '3cx' and provider_id = any($1)
-        or kind = '3cx' and provider_id = any($2) and received_at > $4::timestamptz - interval '1 day'
+    where (body is not null or reason is not null) and (kind not like '3cx%' and provider_id = any($1)
+        or kind like '3cx%' and provider_id = any($2) and received_at > $4::timestamptz - interval '1 day'
         or $3::text is not null and position(convert_to($3, 'UTF8') in coalesce(body, '')) > 0)";
 const UNMATCHED: &str = "
     delete from unmatched_reports

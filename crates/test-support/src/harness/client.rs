@@ -81,6 +81,12 @@ pub fn plain(method: &str, path: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nhost: bench\r\ncontent-length: 0\r\n\r\n").into_bytes()
 }
 
+/// A request without a body, with an API key.
+pub fn with_key(method: &str, path: &str, key: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nhost: bench\r\nx-api-key: {key}\r\ncontent-length: 0\r\n\r\n")
+        .into_bytes()
+}
+
 /// A signed 3CX webhook.
 pub fn webhook(secret: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();

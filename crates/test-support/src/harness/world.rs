@@ -5,18 +5,19 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use precall::config::{ApiKeys, Scope};
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
 
 use super::child::Server;
-use super::client::{Connection, once, plain};
+use super::client::{Connection, once, plain, with_key};
 use super::{Outcome, usage};
 use crate::cluster::Frozen;
 use crate::consent::consent_of;
 use crate::sound::write_wav;
-use crate::world::CALLED;
+use crate::world::{CALLED, KEY};
 
 /// Signs every webhook.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
@@ -243,7 +244,7 @@ impl World {
 
     /// The number of live calls, from the health page of the service.
     pub async fn live(&mut self) -> Outcome<u64> {
-        let request = plain("GET", "/health");
+        let request = with_key("GET", "/health", KEY);
         let kept = match self.health.take() {
             Some(mut connection) => {
                 connection.exchange(&request).await.ok().map(|answer| (connection, answer))
@@ -314,6 +315,8 @@ fn variables(database: &str, simulator: &Server, folder: &Path, port: u16) -> BT
         ("ENVIRONMENT", "production".to_owned()),
         ("HOST", "127.0.0.1".to_owned()),
         ("PORT", port.to_string()),
+        ("METRICS_ADDR", "127.0.0.1:0".to_owned()),
+        ("API_KEYS", ApiKeys::entry("bench", Scope::Read, KEY).unwrap()),
         ("INSTALLATION", "bench".to_owned()),
         ("CALL_ROUTE", "callback".to_owned()),
         ("DATABASE_URL", database.to_owned()),

@@ -51,7 +51,7 @@ fn notices_are_distinguished() {
         r#"{{"event_type":"callENDED","call_id":1,"duration":{duration}}}"#
     )) {
         PbxNoticeKind::Ended { duration, .. } => duration.map(|d| d.as_secs()),
-        PbxNoticeKind::StateChanged(state) => panic!("{state}"),
+        other => panic!("{other:?}"),
     };
     assert_eq!(ended("0"), Some(0));
     assert_eq!(ended("\"61\""), Some(61));
