@@ -15,6 +15,7 @@ mod engine;
 mod error;
 mod fair_share;
 mod key_ring;
+mod line_ends;
 mod openapi;
 mod outcome_metrics;
 mod refusals;
@@ -34,11 +35,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
+use actix_http::{HttpService, Protocol};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
+use actix_web::dev::{AppConfig, Server, fn_service};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::web::ServiceConfig;
-use actix_web::{App, HttpServer, web};
+use actix_web::{App, web};
 use deadpool_postgres::Pool;
 use precall_actors::api::EngineHandle;
 
@@ -46,6 +50,7 @@ use app_state::AppState;
 pub(crate) use engine::Engine;
 use fair_share::Connections;
 pub(crate) use fair_share::Rates;
+use line_ends::CheckedStream;
 pub(crate) use settings::{CurrentSettings, Figures, Settings};
 pub(crate) use status::health::not_ready;
 use webhooks::state::WebhookState;
@@ -144,26 +149,47 @@ fn start(
     let app = web::Data::new(app);
     let webhooks = web::Data::new(WebhookState::new(&app.settings()));
     let connections = Connections::default();
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(app.clone())
-            .app_data(webhooks.clone())
-            .configure(|config| routes(config, &app.settings()))
-            .wrap(routes::method_problems())
-            .wrap(routes::headers())
-            .wrap(from_fn(unsupported::upgrade_offer))
-            .wrap(from_fn(request_id::identified))
-    });
+    let address = listener.local_addr()?;
+    // As `HttpServer` of actix-web, which takes no stream but its own.
+    let server = Server::build();
+    let stopping = server.graceful_shutdown_signal();
     let server = server
         .workers(workers.max(1))
         .worker_max_blocking_threads(BLOCKING_THREADS)
-        .max_connections(CONNECTIONS_MAX)
+        .max_concurrent_connections(CONNECTIONS_MAX)
         .backlog(BACKLOG)
-        .client_request_timeout(HEAD_TIME)
-        .client_disconnect_timeout(DISCONNECT_TIME)
-        .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
         .shutdown_timeout(SHUTDOWN_SECONDS)
-        .on_connect(move |connection, data| connections.opened(connection, data))
         .disable_signals();
-    Ok(server.listen(listener)?.run())
+    let server = server.listen("precall", listener, move || {
+        let (state, webhooks) = (app.clone(), webhooks.clone());
+        let app = App::new()
+            .app_data(state.clone())
+            .app_data(webhooks)
+            .configure(|config| routes(config, &state.settings()))
+            .wrap(routes::method_problems())
+            .wrap(routes::headers())
+            .wrap(from_fn(unsupported::upgrade_offer))
+            .wrap(from_fn(request_id::identified));
+        let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
+        let (connections, stopping) = (connections.clone(), stopping.clone());
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .client_request_timeout(HEAD_TIME)
+            .client_disconnect_timeout(DISCONNECT_TIME)
+            .keep_alive(KeepAlive::Timeout(KEEP_ALIVE))
+            .local_addr(address)
+            .on_connect_ext(move |connection: &CheckedStream, data: &mut _| {
+                connections.opened(connection.stream(), data);
+            })
+            .finish(map_config(app, |_| AppConfig::default()));
+        fn_service(|stream: TcpStream| async {
+            let client = stream.peer_addr().ok();
+            Ok((CheckedStream::new(stream), Protocol::Http1, client))
+        })
+        .and_then(http)
+    })?;
+    Ok(server.run())
 }

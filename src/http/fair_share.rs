@@ -4,7 +4,6 @@
 //! A source is an IPv4 address or an IPv6 network of 64 bits, because one sender can use every address of such a
 //! network. Call webhooks, reports and the API are counted separately.
 
-use std::any::Any;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -151,9 +150,8 @@ impl Connections {
     }
 
     /// Call it for every accepted connection.
-    pub(crate) fn opened(&self, connection: &dyn Any, data: &mut Extensions) {
-        let address = connection.downcast_ref::<TcpStream>().and_then(|stream| stream.peer_addr().ok());
-        if let Some(address) = address {
+    pub(crate) fn opened(&self, connection: &TcpStream, data: &mut Extensions) {
+        if let Ok(address) = connection.peer_addr() {
             data.insert(self.one_more(source_of(address.ip())));
         }
     }

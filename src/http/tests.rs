@@ -18,6 +18,7 @@ mod fair_share;
 mod follow;
 mod harness;
 mod health;
+mod line_ends;
 pub(in crate::http) mod log_lines;
 mod postcall;
 mod scripted;

@@ -35,6 +35,9 @@ pub(super) enum DownloadError {
     /// A redirect into a private network, or to another service of the same host.
     #[error("its address redirects to a private address: set the address of the recording itself")]
     Private,
+    /// A redirect to another host without encryption.
+    #[error("its address redirects to http on another host, which must be https")]
+    Open,
     /// A redirect to no web address.
     #[error("its address redirects to something that is no http or https address")]
     NoAddress,
@@ -112,8 +115,12 @@ fn is_same_service(configured: &Url, to: &Url) -> bool {
     configured.host() == to.host() && (port == wanted || is_usual)
 }
 
-/// The address to connect to, so that the name cannot lead elsewhere a moment later.
+/// The address to connect to, so that the name cannot lead elsewhere a moment later. Nobody has configured this host:
+/// it must be public and encrypted.
 async fn public_address(url: &Url) -> Result<SocketAddr, DownloadError> {
+    if url.scheme() != "https" {
+        return Err(DownloadError::Open);
+    }
     let port = url.port_or_known_default().ok_or(DownloadError::NoAddress)?;
     let addresses: Vec<SocketAddr> = match url.host().ok_or(DownloadError::NoAddress)? {
         Host::Ipv4(ip) => vec![(ip, port).into()],
@@ -123,6 +130,11 @@ async fn public_address(url: &Url) -> Result<SocketAddr, DownloadError> {
             found.map_err(|_| DownloadError::Unreachable)?.collect()
         }
     };
+    first_of_public(&addresses)
+}
+
+/// The first of the addresses of a name, if all of them are public: which one is taken must not matter.
+fn first_of_public(addresses: &[SocketAddr]) -> Result<SocketAddr, DownloadError> {
     if addresses.iter().any(|address| !is_public(address.ip())) {
         return Err(DownloadError::Private);
     }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::{DownloadError, client, download, is_same_service, redirect};
+use super::{DownloadError, Fetched, client, download, fetch, first_of_public, is_same_service, redirect};
 
 /// A host that answers each path as the script says, and the paths that were asked for.
 async fn host(script: impl Fn(&str) -> String + 'static) -> (Url, Rc<RefCell<Vec<String>>>) {
@@ -41,31 +41,71 @@ fn file(content: &str) -> String {
 #[actix::test]
 async fn a_redirect_to_a_private_host_is_not_followed() {
     let (private, asked) = host(|_| file("secret")).await;
-    let metadata = "http://169.254.169.254/latest/meta-data/";
     let port = private.port().unwrap();
-    let places = [
-        private.to_string(),
-        format!("http://localhost:{port}/"),
-        format!("http://[::1]:{port}/"),
-        format!("http://[::ffff:127.0.0.1]:{port}/"),
-        format!("http://2130706433:{port}/"),
-        format!("http://0x7f.1:{port}/"),
-        format!("//127.0.0.1:{port}/"),
-        metadata.to_owned(),
-        "http://10.0.0.1/".to_owned(),
-        "http://192.168.0.1/music.mp3".to_owned(),
+    // Loopback in every spelling, private networks, and a metadata service.
+    let spelled = [
+        format!("127.0.0.1:{port}"),
+        format!("localhost:{port}"),
+        format!("[::1]:{port}"),
+        format!("[::ffff:127.0.0.1]:{port}"),
+        format!("2130706433:{port}"),
+        format!("0x7f.1:{port}"),
+        format!("0177.0.0.1:{port}"),
+        format!("0x7f000001:{port}"),
+        format!("127.1:{port}"),
+        "169.254.169.254".to_owned(),
+        "10.0.0.1".to_owned(),
+        "192.168.0.1".to_owned(),
+        "[64:ff9b::7f00:1]".to_owned(),
+        "[2002:7f00:1::1]".to_owned(),
     ];
-    for place in places {
-        let to = place.clone();
+    for host_and_port in spelled {
+        for (scheme, refused) in [("https", DownloadError::Private), ("http", DownloadError::Open)] {
+            let to = format!("{scheme}://{host_and_port}/latest/meta-data/");
+            let place = to.clone();
+            let (first, _) = host(move |_| found(&to)).await;
+            assert_eq!(download(&client(), &first).await, Err(refused), "{place}");
+        }
+    }
+    for open in ["http://8.8.8.8/music.mp3".to_owned(), format!("//127.0.0.1:{port}/")] {
+        let to = open.clone();
         let (first, _) = host(move |_| found(&to)).await;
-        assert_eq!(download(&client(), &first).await, Err(DownloadError::Private), "{place}");
+        assert_eq!(download(&client(), &first).await, Err(DownloadError::Open), "{open}");
     }
     assert_eq!(*asked.borrow(), Vec::<String>::new());
     // Behind a redirect within the host as well.
-    let to = private.to_string();
+    let to = private.to_string().replace("http:", "https:");
     let (first, _) = host(move |path| if path == "/" { found("/next") } else { found(&to) }).await;
     assert_eq!(download(&client(), &first).await, Err(DownloadError::Private));
     assert_eq!(*asked.borrow(), Vec::<String>::new());
+}
+
+#[test]
+fn a_name_counts_as_public_only_if_all_of_its_addresses_are() {
+    let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<_>>();
+    for (answer, expected) in [
+        (addresses(&["8.8.8.8:443"]), Ok("8.8.8.8:443".parse().unwrap())),
+        (addresses(&["[2a00:1450::1]:443", "8.8.8.8:443"]), Ok("[2a00:1450::1]:443".parse().unwrap())),
+        (addresses(&["8.8.8.8:443", "10.0.0.1:443"]), Err(DownloadError::Private)),
+        (addresses(&["8.8.8.8:443", "[::1]:443"]), Err(DownloadError::Private)),
+        (addresses(&["100.64.0.1:443"]), Err(DownloadError::Private)),
+        (addresses(&[]), Err(DownloadError::Unreachable)),
+    ] {
+        assert_eq!(first_of_public(&answer), expected, "{answer:?}");
+    }
+}
+
+#[actix::test]
+async fn the_connection_is_made_to_the_address_that_was_checked() {
+    // The name leads nowhere: whatever it would lead to a moment later is not asked for.
+    let (checked, asked) = host(|_| file("music")).await;
+    let address = checked.socket_addrs(|| None).unwrap().first().copied();
+    let url: Url = "http://no-such-name.invalid/a".parse().unwrap();
+    assert!(
+        matches!(fetch(&client(), &url, address).await, Ok(Fetched::File(content)) if content == "music")
+    );
+    assert_eq!(*asked.borrow(), ["/a"]);
+    assert!(matches!(fetch(&client(), &url, None).await, Err(DownloadError::Unreachable)));
 }
 
 #[actix::test]
