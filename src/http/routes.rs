@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::{MetricsPlace, Settings};
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, events, idempotency, keys, lines, live, operate, query_check, samples,
-    speakers, statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, events, idempotency, keys, lines, live, operate, query_check,
+    samples, speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx};
@@ -82,6 +82,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(readable("/webhooks", webhooks::list))
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(readable("/bypass", bypass::list).route(put().to(bypass::switch)))
+                .service(readable("/canary", canary::show).route(post().to(canary::run)))
                 .service(readable("/lines", lines::list))
                 .service(
                     readable("/lines/{number}", lines::one)

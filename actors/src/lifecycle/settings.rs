@@ -16,6 +16,7 @@ use slog::Logger;
 
 use crate::call::line::Line;
 use crate::call::services::DialSettings;
+use crate::canary::settings::CanarySettings;
 use crate::erasure::ledger::Ledger;
 use crate::lifecycle::housekeeping::Retention;
 use crate::limits::budgets::BudgetLimits;
@@ -80,6 +81,8 @@ pub struct EngineSettings {
     pub spool: Option<SpoolSettings>,
     /// Where traces go; `None`: calls are not traced.
     pub traces: Option<TraceSettings>,
+    /// Test calls of precall itself.
+    pub canary: CanarySettings,
     /// Fault injection for tests.
     pub faults: Faults,
     /// The logger.

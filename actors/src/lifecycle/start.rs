@@ -22,6 +22,7 @@ use crate::call::line::Lines;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
 use crate::call::services::CallServices;
+use crate::canary::keeper::{Canary, CanaryParts};
 use crate::durability::leadership::{EngineRole, Leave};
 use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
@@ -34,6 +35,7 @@ use crate::limits::budgets::SharedBudgets;
 use crate::limits::bypass::Bypass;
 use crate::limits::dial_guard::DialGuard;
 use crate::limits::provider_capacity::Capacity;
+use crate::observe::canary_calls::CanaryCalls;
 use crate::observe::host_watch::HostWatch;
 use crate::observe::metrics::Metrics;
 use crate::observe::prompt_problems::PromptProblems;
@@ -187,6 +189,8 @@ impl Engine {
             wake: Notify::new(),
             log: settings.log.clone(),
         });
+        let canary_dn = settings.canary.pbx.as_ref().map(|client| client.own_dn().as_str().to_owned());
+        let route_point = settings.pbx.as_ref().map(|pbx| pbx.client.own_dn().clone());
         let services = Arc::new(CallServices {
             persistence,
             persistence_state: state,
@@ -199,6 +203,7 @@ impl Engine {
             agent_settings: Arc::new(AgentSettings::new(settings.log.clone())),
             transfers: SharedTransfers::default(),
             budgets,
+            canary: Arc::new(CanaryCalls::new(canary_dn)),
             bypass,
             agent_seats: AgentSeats::new(settings.agent_concurrency),
             board: Board::default(),
@@ -255,6 +260,19 @@ impl Engine {
         mailboxes.watch(&writing.handle(), "supervisor", supervisor.clone());
         mailboxes.watch(&writing.handle(), "voice_book", voice_book);
         mailboxes.watch(&home, "persistence", services.persistence.clone());
+        let draining = Arc::new(AtomicBool::new(false));
+        let (canary, canary_asked) = Canary::new(CanaryParts {
+            settings: settings.canary,
+            route: recovery.default_line.rules.route,
+            line: recovery.default_line.id.clone(),
+            agent_id: recovery.default_line.agent_id.clone(),
+            phone_number_id: recovery.default_line.phone_number_id.clone(),
+            route_point,
+            max_live_calls: settings.max_live_calls,
+            services: Arc::clone(&services),
+            supervisor: supervisor.clone(),
+            draining: Arc::clone(&draining),
+        });
         let host = Arc::new(HostWatch::new(settings.max_live_calls, services.log.clone()));
         let watch = Arc::clone(&host).run();
         let (lines, mut lines_asked) = mpsc::channel(RELOADS_WAITING);
@@ -268,12 +286,13 @@ impl Engine {
             heartbeats,
             mailboxes,
             host,
-            draining: Arc::new(AtomicBool::new(false)),
+            draining,
             region: settings.region,
             limits: ConfiguredLimits { live_calls: settings.max_live_calls, pbx_calls: settings.pbx_calls },
             recently_kept: Arc::default(),
             alerts: Arc::default(),
             bypass_keeper: Arc::clone(&bypass_keeper),
+            canary: Arc::clone(&canary),
             lines,
         };
         let (reloading, of_lines) = (recovery.clone(), handle.supervisor.clone());
@@ -284,6 +303,7 @@ impl Engine {
             actix::spawn(probe.run());
             actix::spawn(watch);
             actix::spawn(bypass_keeper.run());
+            actix::spawn(canary.run(canary_asked));
             // Here, because the HTTP clients for prompts belong to the arbiter of a call.
             actix::spawn(async move {
                 while let Some(done) = lines_asked.recv().await {

@@ -15,6 +15,7 @@ fn states() -> States<'static> {
         quarantined: 0,
         host: Vec::new(),
         alerts: Vec::new(),
+        canary: None,
         pbx: None,
         prompts: &[],
         agents: Vec::new(),
