@@ -7,6 +7,7 @@ mod bypass;
 pub(crate) mod caller_rows;
 mod callers;
 mod calls;
+mod canary;
 pub mod check;
 mod config;
 mod database_look;
@@ -137,6 +138,8 @@ enum Command {
         #[command(subcommand)]
         command: bypass::Command,
     },
+    /// Make a test call from the PBX through precall to the agent, and show each step.
+    Canary(canary::Arguments),
     /// Import or export callers (CSV).
     Callers {
         #[command(subcommand)]
@@ -209,6 +212,7 @@ pub fn run() -> ExitCode {
         Command::RetryClone(arguments) => in_system(act::retry_clone(arguments)),
         Command::Bundle(arguments) => in_system(bundle::run(arguments)),
         Command::Bypass { command } => in_system(bypass::run(command)),
+        Command::Canary(arguments) => in_system(canary::run(arguments)),
         Command::Callers { command } => in_system(callers::run(command)),
         Command::Voices { command } => in_system(voices::run(command)),
         Command::Lines { command } => in_system(lines::run(command)),

@@ -11,6 +11,7 @@ mod base_url;
 mod budget;
 mod call;
 mod callback;
+mod canary;
 mod certificate_file;
 mod clone;
 mod database;
@@ -67,6 +68,7 @@ pub use base_url::BaseUrl;
 pub use budget::Budget;
 pub use call::Call;
 pub use callback::Callback;
+pub use canary::{Canary, CanaryClient};
 pub use clone::{Storage, VoiceClone};
 pub use database::{Database, DatabaseSource};
 pub use elevenlabs::{ElevenLabs, Telephony};
@@ -124,6 +126,8 @@ pub struct Config {
     pub callback: Callback,
     /// Limits of use.
     pub budget: Budget,
+    /// Test calls of precall itself.
+    pub canary: Canary,
     /// Keys of the API.
     pub api_keys: ApiKeys,
     /// Logs.
@@ -198,6 +202,7 @@ impl Config {
         let clone = VoiceClone::read(&values, problems);
         let callback = Callback::read(&values, problems);
         let budget = Budget::read(&values, problems);
+        let canary = Canary::read(&values, route, threecx.as_ref(), callback.as_ref(), problems);
         let api_keys = ApiKeys::read(&values, problems);
         let log = Log::read(&values, problems);
         let traces = TraceExport::read(&values, problems);
@@ -223,6 +228,7 @@ impl Config {
                 clone: clone?,
                 callback: callback?,
                 budget: budget?,
+                canary: canary?,
                 api_keys: api_keys?,
                 log: log?,
                 traces: traces?,

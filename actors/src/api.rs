@@ -10,6 +10,8 @@ pub use crate::admission::contract::{
     ReportOutcome, Taken,
 };
 pub use crate::call::live_board::LiveCall;
+pub use crate::canary::settings::CanarySettings;
+pub use crate::canary::{CanaryView, NotRun};
 pub use crate::durability::spool_state::SpoolHealth;
 pub use crate::erasure::erase_caller::{ErasureReport, NotErased};
 pub use crate::limits::budgets::BudgetUse;

@@ -11,6 +11,8 @@ pub mod api;
 pub mod erasure;
 pub mod reports;
 
+pub mod canary;
+
 pub mod admission;
 pub mod call;
 pub mod voices;

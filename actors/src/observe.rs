@@ -2,6 +2,7 @@
 
 pub mod alert_delivery;
 mod call_outcomes;
+pub mod canary_calls;
 pub mod config_reload;
 pub mod health;
 mod host_state;

@@ -102,10 +102,10 @@ fn is_fault(series: &Series) -> bool {
 }
 
 /// Areas of `/health` that a rule of their own speaks of.
-const SPOKEN_OF: [&str; 4] = ["bypass", "threecx", "elevenlabs", "alerts"];
+const SPOKEN_OF: [&str; 5] = ["bypass", "canary", "threecx", "elevenlabs", "alerts"];
 
 /// Every rule.
-pub(super) static RULES: [Rule; 21] = [
+pub(super) static RULES: [Rule; 22] = [
     Rule {
         name: "PrecallTakesNoCalls",
         severity: Severity::Page,
@@ -127,6 +127,17 @@ pub(super) static RULES: [Rule; 21] = [
                 let words = seen.words(&["handoff", "greeting", "clone"], "`precall status` says why");
                 format!("{failed:.0} of {all:.0} calls of ten minutes failed: {words}")
             })
+        },
+    },
+    Rule {
+        name: "PrecallCanaryFails",
+        severity: Severity::Page,
+        minutes: 0,
+        summary: "Test calls fail",
+        section: "the-canary",
+        fires: |seen| {
+            let failed = seen.value("precall_canary_failed_in_a_row_runs")?;
+            (failed >= 2.0).then(|| seen.words(&["canary"], "`precall canary --last` says at which step"))
         },
     },
     Rule {

@@ -14,7 +14,7 @@ const KEPT: Duration = Duration::from_secs(3_600);
 const READINGS_MAX: usize = 64;
 
 /// The metrics that a rule names. The others are not kept.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "precall_released_calls_total",
     "precall_reachable_services",
     "precall_time_to_first_sound_seconds_bucket",
@@ -33,6 +33,7 @@ const NAMES: [&str; 18] = [
     "precall_refused_api_requests_total",
     "precall_refused_pins_total",
     "precall_bypassed_lines",
+    "precall_canary_failed_in_a_row_runs",
 ];
 
 /// A metric with its labels, as it stands on the page.

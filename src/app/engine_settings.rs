@@ -5,6 +5,7 @@ use std::sync::Arc;
 use precall_actors::api::{LiveLegSettings, ReloadableSettings};
 use precall_actors::call::line::{Line, LineRules};
 use precall_actors::call::services::DialSettings;
+use precall_actors::canary::settings::CanarySettings;
 use precall_actors::erasure::ledger::Ledger;
 use precall_actors::lifecycle::housekeeping::Retention;
 use precall_actors::lifecycle::settings::{EngineSettings, LiveCalls, PbxEngine, SpoolSettings};
@@ -125,6 +126,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
         },
         spool,
         traces: config.traces.as_ref().map(trace_settings).transpose()?,
+        canary: canary(config)?,
         faults,
         log: log.new(o!()),
     })
@@ -171,6 +173,22 @@ fn pbx_client(control: &CallControl) -> Result<threecx::Settings, AppError> {
     let is_tls = base.scheme() == "https";
     let client = threecx::Settings::new(base, &control.client_id, secret, PBX_WITHIN)?;
     Ok(if is_tls { client.with_tls_roots(TlsRoots::load(control.ca_file.as_deref())?) } else { client })
+}
+
+/// Test calls. The canary is a client of its own at the same PBX.
+fn canary(config: &Config) -> Result<CanarySettings, AppError> {
+    let of_route = config.canary.client.as_ref().filter(|_| config.call.route != Route::Callback);
+    let client = config.threecx.call_control.as_ref().zip(of_route).map(|(control, client)| CallControl {
+        client_id: client.id.clone(),
+        client_secret: client.secret.clone(),
+        ..control.clone()
+    });
+    Ok(CanarySettings {
+        every: config.canary.every,
+        calls_per_day: config.canary.calls_per_day,
+        pbx: client.as_ref().map(pbx_client).transpose()?.map(Arc::new),
+        number: config.canary.number.clone(),
+    })
 }
 
 /// Access to the PBX, if the route has a live leg (`bridge`, `transfer`).

@@ -30,6 +30,9 @@ pub(super) struct Arguments {
     /// Only calls that ended for this cause
     #[arg(long, value_name = "CAUSE")]
     cause: Option<String>,
+    /// Only calls of the canary: they are in no other list
+    #[arg(long)]
+    canary: bool,
     /// Highest number of calls
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -77,6 +80,9 @@ impl Arguments {
         }
         if self.live {
             parts.push("live=true".to_owned());
+        }
+        if self.canary {
+            parts.push("canary=true".to_owned());
         }
         let since = self.since.and_then(|span| now.checked_sub(SignedDuration::try_from(span).ok()?).ok());
         let since = since.map(|since| since.to_string());

@@ -45,6 +45,11 @@ impl Service {
         self.session(WITHIN)?.get(path).await.map_err(|refusal| failed(&refusal.words))
     }
 
+    /// Reads a path below `/api/v1` whose answer may be missing: an older service or one without a database has none.
+    pub(super) async fn look<T: DeserializeOwned>(&self, path: &str) -> Option<T> {
+        self.session(WITHIN).ok()?.get(path).await.ok()
+    }
+
     /// Reads a path below `/api/v1`; none if there is nothing (404).
     pub(super) async fn find<T: DeserializeOwned>(&self, path: &str) -> Result<Option<T>, Exit> {
         match self.session(WITHIN)?.get(path).await {

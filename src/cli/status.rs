@@ -32,8 +32,10 @@ async fn show(arguments: &Arguments) -> Result<Exit, Exit> {
     let live: Value = service.get("live").await?;
     // The calls in memory are shown without the database as well.
     let failures = service.list("calls", &failed_since(now()), FAILED_MOST).await;
+    let canary: Option<Value> = service.look("canary").await;
     if arguments.json {
-        println!("{:#}", json!({ "live": live, "failed_in_the_last_hour": failures.unwrap_or_default() }));
+        let failed = failures.unwrap_or_default();
+        println!("{:#}", json!({ "live": live, "failed_in_the_last_hour": failed, "canary": canary }));
         return Ok(Exit::Good);
     }
     let live: Live = read(live)?;
@@ -41,7 +43,11 @@ async fn show(arguments: &Arguments) -> Result<Exit, Exit> {
         Ok(items) => Some(read::<Vec<FailedCall>>(Value::Array(items))?),
         Err(_) => None,
     };
-    print!("{}", screen(&live, failures.as_deref()));
+    print!(
+        "{}{}",
+        screen(&live, failures.as_deref()),
+        canary.map(|canary| last_canary(&canary)).unwrap_or_default()
+    );
     Ok(if live.health.is_well() { Exit::Good } else { Exit::Failed })
 }
 
@@ -137,6 +143,22 @@ fn causes(failures: &[FailedCall]) -> String {
     if failures.len() == FAILED_MOST {
         let _ = writeln!(said, "  of the newest {FAILED_MOST}");
     }
+    said
+}
+
+/// How the latest test call ended; nothing if there was none.
+fn last_canary(canary: &Value) -> String {
+    let Some(run) = canary.pointer("/items/0") else { return String::new() };
+    let text = |name: &str| run.get(name).and_then(Value::as_str).unwrap_or_default();
+    let outcome = if text("outcome").is_empty() { "is running" } else { text("outcome") };
+    let mut said = format!("\nLast test call\n  {outcome}, began {}", text("started_at"));
+    if !text("step").is_empty() {
+        let _ = write!(said, ", step {}", text("step"));
+    }
+    if !text("words").is_empty() {
+        let _ = write!(said, ": {}", text("words"));
+    }
+    said.push('\n');
     said
 }
 

@@ -27,6 +27,8 @@ pub enum Section {
     Callback,
     /// Limits of use.
     Budget,
+    /// Test calls of precall itself.
+    Canary,
     /// The HTTP API.
     Api,
     /// Logs.
@@ -54,6 +56,7 @@ impl Section {
         Self::Clone,
         Self::Callback,
         Self::Budget,
+        Self::Canary,
         Self::Api,
         Self::Log,
         Self::Traces,
@@ -77,6 +80,7 @@ impl Section {
             Self::Clone => "clone",
             Self::Callback => "callback",
             Self::Budget => "budget",
+            Self::Canary => "canary",
             Self::Api => "api",
             Self::Log => "log",
             Self::Traces => "traces",
@@ -101,6 +105,9 @@ impl Section {
             Self::Clone => "Cloned voices, who may hear them, and the samples they are made from.",
             Self::Callback => "Outbound calls of route callback, and the dial guard that limits them.",
             Self::Budget => "Limits of use, for one caller and for the installation. Unset means no limit.",
+            Self::Canary => {
+                "Test calls that precall makes to itself, to prove that calls work from end to end."
+            }
             Self::Api => "Access to the HTTP API.",
             Self::Log => "Log level and log file.",
             Self::Traces => {

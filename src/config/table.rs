@@ -3,8 +3,8 @@
 use super::section::Section;
 use super::variables::Variable;
 use super::{
-    agent, alerts, api_keys, budget, call, callback, clone, database, elevenlabs, general, greeting, log,
-    retention, server, threecx, traces, webhook,
+    agent, alerts, api_keys, budget, call, callback, canary, clone, database, elevenlabs, general, greeting,
+    log, retention, server, threecx, traces, webhook,
 };
 
 /// The variables of one section, in the order of the documents.
@@ -22,6 +22,7 @@ pub(super) fn of_section(section: Section) -> &'static [Variable] {
         Section::Clone => clone::VARIABLES,
         Section::Callback => callback::VARIABLES,
         Section::Budget => budget::VARIABLES,
+        Section::Canary => canary::VARIABLES,
         Section::Api => api_keys::VARIABLES,
         Section::Log => log::VARIABLES,
         Section::Traces => traces::VARIABLES,

@@ -7,6 +7,7 @@ mod call_id;
 pub(super) mod caller_id;
 pub(super) mod callers;
 pub(super) mod calls;
+pub(super) mod canary;
 pub(super) mod config;
 pub(super) mod erasure;
 mod etag;

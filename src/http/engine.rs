@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Busy, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked,
-    LiveCall, NotBypassed, NotErased, NotReconciled, OperatorOrder, Ordered, PbxNotice, Reconciled,
-    ReportOutcome, SharedOutcomes, Taken,
+    Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
+    InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
+    OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
@@ -19,6 +19,7 @@ use precall_call::{CallId, Operator};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::TraceId;
 use precall_store::bypass::BypassRow;
+use precall_store::canary::CanaryRun;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -72,6 +73,12 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn set_bypass(&self, word: BypassRow) -> LocalBoxFuture<'_, Result<BypassRow, NotBypassed>>;
     /// The bypasses in force.
     fn bypasses(&self) -> Vec<BypassRow>;
+    /// Makes a test call now, for this API key. Done when it has begun.
+    fn run_canary(&self, who: String) -> LocalBoxFuture<'_, Result<CanaryRun, NotRun>>;
+    /// What the canary does now.
+    fn canary(&self) -> CanaryView;
+    /// The settings of the canary.
+    fn canary_settings(&self) -> CanarySettings;
     /// Reads the lines again. Done once new calls use them.
     fn reload_lines(&self) -> LocalBoxFuture<'_, ()>;
     /// The live calls.
@@ -172,6 +179,18 @@ impl Engine for EngineHandle {
 
     fn bypasses(&self) -> Vec<BypassRow> {
         self.bypasses()
+    }
+
+    fn run_canary(&self, who: String) -> LocalBoxFuture<'_, Result<CanaryRun, NotRun>> {
+        self.run_canary(who).boxed_local()
+    }
+
+    fn canary(&self) -> CanaryView {
+        self.canary()
+    }
+
+    fn canary_settings(&self) -> CanarySettings {
+        self.canary_settings().clone()
     }
 
     fn live(&self) -> Vec<LiveCall> {

@@ -115,6 +115,10 @@ codes! {
     CallNotLive = "call_not_live", 409, "The call has ended";
     /// The call has done that, or cannot do it in its state.
     NotPossible = "not_possible", 409, "The call cannot do that now";
+    /// A test call is under way.
+    CanaryBusy = "canary_busy", 409, "A test call is under way";
+    /// Test calls are not configured.
+    CanaryOff = "canary_off", 409, "Test calls are not configured";
     /// Several calls have this id.
     SeveralCalls = "several_calls", 409, "Several calls have this id";
     /// `If-Match` or `If-None-Match` does not hold.

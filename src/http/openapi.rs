@@ -16,8 +16,8 @@ use problems::{API, problems};
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, bypass, callers, calls, config, events, keys, lines, live, operate, samples, speakers, statistics,
-    voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config, events, keys, lines, live, operate, samples, speakers,
+    statistics, voices, webhooks, wire,
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
@@ -35,7 +35,8 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
         config::show, config::reload,
         keys::list, keys::create, keys::revoke,
         lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,
-        bypass::list, bypass::switch, statistics::statistics, operate::forget_voice, events::events, document,
+        bypass::list, bypass::switch, canary::show, canary::run,
+        statistics::statistics, operate::forget_voice, events::events, document,
         health::health, health::live, health::ready, metrics_page::page,
         callers::list, callers::one, callers::put, callers::delete,
         speakers::list, speakers::create, speakers::one, speakers::agree, speakers::withdraw, audit::list,

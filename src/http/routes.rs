@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, config as config_api, events, idempotency, keys, lines, live, operate,
-    query_check, samples, speakers, statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, live,
+    operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, board, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
@@ -96,6 +96,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(readable("/webhooks", webhooks::list))
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(readable("/bypass", bypass::list).route(put().to(bypass::switch)))
+                .service(readable("/canary", canary::show).route(post().to(canary::run)))
                 .service(readable("/lines", lines::list))
                 .service(
                     readable("/lines/{number}", lines::one)

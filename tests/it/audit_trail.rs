@@ -103,6 +103,7 @@ async fn accepted(world: &World, method: &str, path: &str, n: u32) -> Change {
         ("PUT", "/api/v1/bypass") => {
             made(path.to_owned(), json!({ "on": false, "reason": format!("test {n}") }).to_string())
         }
+        ("POST", "/api/v1/canary") => made(path.to_owned(), String::new()),
         (_, path) if path.starts_with("/api/v1/lines/") => {
             let number = format!("%2B1202555{}", 9_000 + n);
             let line = format!("/api/v1/lines/{number}");

@@ -13,6 +13,8 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/audit", "admin"),
     ("get", "/api/v1/bypass", "read"),
     ("put", "/api/v1/bypass", "operate"),
+    ("get", "/api/v1/canary", "read"),
+    ("post", "/api/v1/canary", "operate"),
     ("delete", "/api/v1/cache/{caller_id}", "operate"),
     ("get", "/api/v1/callers", "read"),
     ("delete", "/api/v1/callers/{caller_id}", "admin"),

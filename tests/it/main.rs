@@ -19,6 +19,7 @@ mod bypass;
 mod callback;
 mod called_back;
 mod callers;
+mod canary;
 mod check;
 mod clone_failures;
 mod config_reload;

@@ -30,6 +30,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::alerts::STATEMENTS,
         precall_store::api_keys::STATEMENTS,
         precall_store::bypass::STATEMENTS,
+        precall_store::canary::STATEMENTS,
         precall_store::idempotency::STATEMENTS,
         precall_store::events::event_log::STATEMENTS,
         precall_store::lines::STATEMENTS,

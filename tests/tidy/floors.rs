@@ -8,10 +8,11 @@ use crate::source::Source;
 use crate::tree::{catches, holds, spares, tree};
 
 /// The rooms of the engine, topmost floor first. A room may name rooms on lower floors only.
-const FLOORS: [&[&str]; 9] = [
+const FLOORS: [&[&str]; 10] = [
     &["lifecycle"],
     &["api"],
     &["erasure", "reports"],
+    &["canary"],
     &["admission"],
     &["call"],
     &["voices"],

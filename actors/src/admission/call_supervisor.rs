@@ -2,6 +2,7 @@
 
 mod admit;
 mod called_back;
+mod canary;
 mod legs;
 mod rehydrate;
 mod reports;
@@ -38,6 +39,7 @@ use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
 use admit::PBX;
 use start::{ResumingLeg, StartState};
 
+pub(crate) use canary::{CallCanaryNumber, TakesCalls};
 pub use reports::{IsOurAgent, LineIds};
 
 /// A webhook is answered within this time, or with 503 (3CX flows wait 3 s).
@@ -225,6 +227,8 @@ pub struct CallSupervisor {
     /// Calls that are over but whose log is not yet in the database: they cannot be read back.
     awaiting_log: HashMap<CallId, RunningCall>,
     per_line: HashMap<LineId, usize>,
+    /// Live calls of the canary: no limit of live calls counts them.
+    canaries: HashSet<CallId>,
     line_of: HashMap<CallId, LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
     reads: Arc<Semaphore>,
@@ -264,6 +268,7 @@ impl CallSupervisor {
             live: HashMap::new(),
             awaiting_log: HashMap::new(),
             per_line: HashMap::new(),
+            canaries: HashSet::new(),
             line_of: HashMap::new(),
             reading: HashMap::new(),
             reads: Arc::new(Semaphore::new(rehydrate::READS_MAX)),
@@ -356,6 +361,7 @@ impl CallSupervisor {
         self.services.budgets.lock().call_over(call);
         self.services.agent_seats.release(call);
         self.conversations.retain(|_, of| *of != call);
+        self.canaries.remove(&call);
         let line = self.line_of.remove(&call);
         if let Some(count) = line.and_then(|line| self.per_line.get_mut(&line)) {
             *count = count.saturating_sub(1);

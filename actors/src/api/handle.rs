@@ -12,6 +12,7 @@ use precall_call::{At, CallId, NoVoice, Operator};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::{TraceId, TracedPart};
 use precall_store::bypass::BypassRow;
+use precall_store::canary::CanaryRun;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use precall_store::voices;
 use serde_json::value::RawValue;
@@ -33,6 +34,9 @@ use crate::call::expected_transfers::AgentRequest;
 use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
+use crate::canary::keeper::Canary;
+use crate::canary::settings::CanarySettings;
+use crate::canary::{CanaryView, NotRun};
 use crate::durability::persistence::WriteRow;
 use crate::erasure::erase_caller::{ErasureReport, NotErased};
 use crate::erasure::services::ErasureServices;
@@ -87,6 +91,7 @@ pub struct EngineHandle {
     pub(crate) config_reload: Arc<ConfigReload>,
     pub(crate) recently_kept: Arc<RecentlyKept>,
     pub(crate) bypass_keeper: Arc<Keeper>,
+    pub(crate) canary: Arc<Canary>,
     /// Asks for the lines to be read again.
     pub(crate) reloads: mpsc::Sender<ReloadAsked>,
 }
@@ -240,6 +245,26 @@ impl EngineHandle {
         self.services.bypass.in_force()
     }
 
+    /// Makes a test call now, for this API key. Returns it when it has begun.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn run_canary(&self, who: String) -> Result<CanaryRun, NotRun> {
+        self.canary.ask(who).await
+    }
+
+    /// What the canary does now.
+    #[must_use]
+    pub fn canary(&self) -> CanaryView {
+        self.canary.view()
+    }
+
+    /// The settings of the canary.
+    #[must_use]
+    pub fn canary_settings(&self) -> &CanarySettings {
+        self.canary.settings()
+    }
+
     /// Removes a caller's clone from the cache. False if there was none.
     ///
     /// # Errors
@@ -350,6 +375,7 @@ impl EngineHandle {
             host: self.host.problems(),
             alerts: self.alerts.problems(),
             config: self.config_reload.problem(),
+            canary: self.canary.problem(),
             pbx: threecx.as_ref(),
             prompts: &prompt_problems,
             agents: self.services.agent_settings.problems(),

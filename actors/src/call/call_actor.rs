@@ -4,6 +4,7 @@
 //! A panic loses nothing: state and pending work change together after `step` has returned, the current message is kept
 //! until it is handled, and the actor restarts in place with its mailbox.
 
+mod counting;
 mod effects;
 mod pin_entry;
 mod restart;
@@ -15,8 +16,7 @@ use std::time::Duration;
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
 use precall_base::clock;
 use precall_call::{
-    At, Call, CallPart, Effect, Event, Fact, Grade, HandoffFailure, Offer, Phase, Purpose, Voice, facts,
-    open, step,
+    At, Call, CallPart, Effect, Event, Grade, HandoffFailure, Offer, Phase, Purpose, Voice, open, step,
 };
 use precall_providers::elevenlabs::refuses_override;
 use precall_providers::threecx::address::LegAddress;
@@ -37,7 +37,6 @@ use crate::call::pin::keypad::PinPad;
 use crate::call::projection::{Payload, entry};
 use crate::call::services::CallServices;
 use crate::durability::persistence::{Append, Durable};
-use crate::limits::budgets::Use;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 
@@ -115,8 +114,10 @@ impl CallActor {
                 let event = Event::Offered(offer);
                 let payload = recording.map_or(Payload::None, Payload::Recording);
                 let entry = entry(&context, None, &event, &opened.next, &payload);
-                services.metrics.observe(None, &event, &opened.next);
-                services.metrics.lines.observe(&context.pbx, None, &opened.next);
+                if !context.canary {
+                    services.metrics.observe(None, &event, &opened.next);
+                    services.metrics.lines.observe(&context.pbx, None, &opened.next);
+                }
                 info!(log, "call offered"; "state" => opened.next.phase.name(),
                     "caller" => %context.caller, "route" => opened.next.policy.route.name());
                 let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
@@ -124,7 +125,7 @@ impl CallActor {
                 (opened.next, work)
             }
             Origin::Log(call) => {
-                if call.holds_seat() {
+                if call.holds_seat() && !context.canary {
                     services.agent_seats.hold(id);
                 }
                 (*call, VecDeque::new())
@@ -172,12 +173,9 @@ impl CallActor {
         }
         let mut entry = entry(&self.context, Some(&self.call), event, &stepped.next, payload);
         entry.derived.extend(derived);
-        self.services.metrics.observe(Some(&self.call), event, &stepped.next);
-        self.services.metrics.lines.observe(&self.context.pbx, Some(&self.call), &stepped.next);
-        self.services.outcomes.observe(self.context.id, Some(&self.call), event, &stepped.next);
+        self.count(event, payload, &stepped.next);
         self.log_transition(event, &stepped.next);
         self.report_new_conversations(&stepped.next);
-        self.count_conversations(event, payload, &stepped.next);
         self.learn_of_overrides(payload, &stepped.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(stepped.effects.into_iter().map(Work::Perform));
@@ -194,21 +192,6 @@ impl CallActor {
             if let (false, Some(id)) = (known, &conversation.id) {
                 let (call, conversation) = (self.context.id, id.clone());
                 self.parent.conversations.do_send(ConversationKnown { call, conversation });
-            }
-        }
-    }
-
-    /// Adds a finished conversation to the budgets. `facts` decides which reports count; the cost is in the payload
-    /// only.
-    fn count_conversations(&self, event: &Event, payload: &Payload, next: &Call) {
-        let Payload::Report(report) = payload else { return };
-        for fact in facts(Some(&self.call), event, next) {
-            if let Fact::ConversationReported { conversation, duration } = fact {
-                let took = Use {
-                    seconds: duration.unwrap_or_default().as_secs(),
-                    credits: report.cost.and_then(|cost| u64::try_from(cost).ok()).unwrap_or(0),
-                };
-                self.services.budgets.lock().conversation_over(&conversation, took, next.at);
             }
         }
     }
@@ -312,6 +295,9 @@ impl CallActor {
     }
 
     fn update_board(&self) {
+        if self.context.canary {
+            return;
+        }
         let mut actors = vec!["call"];
         actors.extend(self.parts.iter().map(|part| part.name()));
         self.services.board.show(&self.context, &self.call, actors, self.last_event);

@@ -24,6 +24,8 @@ pub struct CallContext {
     pub called: Option<String>,
     /// The line that was called.
     pub line: Arc<Line>,
+    /// Whether it is a test call of precall itself. It counts in no statistic, budget or limit.
+    pub canary: bool,
 }
 
 impl CallContext {

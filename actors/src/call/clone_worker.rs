@@ -50,8 +50,8 @@ impl Actor for CloneWorker {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::WorkerStarts, self.context.id);
-        // A caller without a number has no voice.
-        let Some(key) = self.context.caller_key() else {
+        // A caller without a number has no voice, and no voice is cloned for the canary.
+        let Some(key) = self.context.caller_key().filter(|_| !self.context.canary) else {
             ctx.notify(VoiceAnswer { outcome: VoiceOutcome::Missing(NoVoice::NoMapping), failed: None });
             return;
         };

@@ -173,7 +173,7 @@ async fn dial(
                 &"the agent does not allow the override agent.first_message, which is the greeting",
             );
         }
-        if !services.take_agent_seat(context.id).await {
+        if !services.take_agent_seat(context).await {
             return refused(&NO_SEAT);
         }
         let began = clock::now();

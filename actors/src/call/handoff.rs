@@ -5,6 +5,7 @@ mod bridge;
 mod route;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::{
     Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, Message, Recipient, WrapFuture,
@@ -30,6 +31,9 @@ use crate::runtime::fault_injection::Point;
 
 /// Why an attempt in the cloned voice was not made.
 const NO_VOICE_OVERRIDE: &str = "the agent does not allow the override tts.voice_id";
+
+/// A call of the canary by telephone ends after this time, if the agent lets its duration be set.
+const CANARY_TALK_MAX: Duration = Duration::from_secs(30);
 
 /// One attempt, as the call's actor orders it.
 #[derive(Clone)]
@@ -193,7 +197,7 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
     if order.needs_refused_voice(&may_send) {
         return failed(HandoffFailure::VoiceRefused, &NO_VOICE_OVERRIDE);
     }
-    if !services.take_agent_seat(context.id).await {
+    if !services.take_agent_seat(context).await {
         return failed(HandoffFailure::Refused, &NO_SEAT);
     }
     let outbound = OutboundCall {
@@ -206,7 +210,8 @@ async fn dial(order: &HandoffOrder, context: &CallContext, services: &CallServic
         voice: order.voice.clone().filter(|_| may_send(Override::Voice)),
         first_message: None,
         language: line.language.clone().filter(|_| may_send(Override::Language)),
-        max_duration: Some(line.rules.conversation_max).filter(|_| may_send(Override::MaxDuration)),
+        max_duration: Some(if context.canary { CANARY_TALK_MAX } else { line.rules.conversation_max })
+            .filter(|_| may_send(Override::MaxDuration)),
         ringing_timeout: Some(line.rules.ring_max),
         trace: services.conversation_trace(
             context.id,

@@ -173,6 +173,18 @@ impl Line {
         }
     }
 
+    /// The policy of a call of the canary: it tries the route itself, and no rung that helps a caller when that fails.
+    pub(crate) fn policy_of_canary(&self) -> Policy {
+        let policy = self.policy();
+        Policy {
+            has_bridge: policy.has_bridge && policy.route == Route::Bridge,
+            has_transfer: policy.has_transfer && policy.route == Route::Transfer,
+            has_destination: false,
+            persons: Arc::default(),
+            ..policy
+        }
+    }
+
     /// The name of its prompts: each version has its own.
     #[must_use]
     pub fn prompts_id(&self) -> LineId {

@@ -145,6 +145,7 @@ fn call_log(context: &CallContext, event: &Event, call: &Call, payload: &Payload
         },
         timings: timings(call),
         last_seq: seq(call),
+        canary: context.canary,
     }
 }
 

@@ -11,6 +11,7 @@ use precall_providers::trace_context::TracedPart;
 use slog::{Logger, warn};
 
 use crate::call::agent_settings::AgentSettings;
+use crate::call::call_context::CallContext;
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
@@ -19,6 +20,7 @@ use crate::durability::persistence_state::PersistenceState;
 use crate::limits::agent_seats::{AgentSeats, SEAT_WITHIN};
 use crate::limits::budgets::SharedBudgets;
 use crate::limits::bypass::Bypass;
+use crate::observe::canary_calls::CanaryCalls;
 use crate::observe::metrics::Metrics;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::shared_outcomes::SharedOutcomes;
@@ -64,6 +66,8 @@ pub struct CallServices {
     pub agent_settings: Arc<AgentSettings>,
     /// Calls that are being transferred to an agent's trunk.
     pub transfers: SharedTransfers,
+    /// The run of the canary that is under way, and which calls are the canary's.
+    pub canary: Arc<CanaryCalls>,
     /// Usage by callers and by the installation.
     pub budgets: Arc<SharedBudgets>,
     /// Lines whose new calls operators send away.
@@ -104,7 +108,12 @@ impl CallServices {
     }
 
     /// Takes a seat for a conversation. False if none became free in time.
-    pub async fn take_agent_seat(&self, call: CallId) -> bool {
+    pub async fn take_agent_seat(&self, context: &CallContext) -> bool {
+        // The canary takes no seat from callers: it begins only while one is free, and gives way.
+        if context.canary {
+            return true;
+        }
+        let call = context.id;
         let within = SEAT_WITHIN.min(self.dial.dial_within / 2);
         let has_seat = self.agent_seats.take(call, within).await;
         if !has_seat {

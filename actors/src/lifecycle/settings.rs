@@ -13,6 +13,7 @@ use slog::Logger;
 
 use crate::api::ReloadableSettings;
 use crate::call::services::DialSettings;
+use crate::canary::settings::CanarySettings;
 use crate::erasure::ledger::Ledger;
 use crate::lifecycle::housekeeping::Retention;
 use crate::observe::traces::exporter::TraceSettings;
@@ -55,6 +56,8 @@ pub struct EngineSettings {
     pub spool: Option<SpoolSettings>,
     /// Where traces go; `None`: calls are not traced.
     pub traces: Option<TraceSettings>,
+    /// Test calls of precall itself.
+    pub canary: CanarySettings,
     /// Fault injection for tests.
     pub faults: Faults,
     /// The logger.

@@ -24,6 +24,7 @@ use crate::call::line::Lines;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
 use crate::call::services::CallServices;
+use crate::canary::keeper::{Canary, CanaryParts, Current};
 use crate::durability::leadership::{EngineRole, Leave};
 use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
@@ -36,6 +37,7 @@ use crate::limits::budgets::SharedBudgets;
 use crate::limits::bypass::Bypass;
 use crate::limits::dial_guard::DialGuard;
 use crate::limits::provider_capacity::Capacity;
+use crate::observe::canary_calls::CanaryCalls;
 use crate::observe::host_watch::HostWatch;
 use crate::observe::metrics::Metrics;
 use crate::observe::prompt_problems::PromptProblems;
@@ -196,6 +198,8 @@ impl Engine {
             wake: Notify::new(),
             log: settings.log.clone(),
         });
+        let canary_dn = settings.canary.pbx.as_ref().map(|client| client.own_dn().as_str().to_owned());
+        let route_point = reloadable.live_leg.as_ref().map(|leg| leg.client.own_dn().clone());
         let services = Arc::new(CallServices {
             persistence,
             persistence_state: state,
@@ -208,6 +212,7 @@ impl Engine {
             agent_settings: Arc::new(AgentSettings::new(settings.log.clone())),
             transfers: SharedTransfers::default(),
             budgets,
+            canary: Arc::new(CanaryCalls::new(canary_dn)),
             bypass,
             agent_seats: AgentSeats::new(reloadable.agent_concurrency),
             board: Board::default(),
@@ -259,6 +264,28 @@ impl Engine {
         mailboxes.watch(&writing.handle(), "supervisor", supervisor.clone());
         mailboxes.watch(&writing.handle(), "voice_book", voice_book);
         mailboxes.watch(&home, "persistence", services.persistence.clone());
+        let draining = Arc::new(AtomicBool::new(false));
+        let (canary, canary_asked) = Canary::new(CanaryParts {
+            settings: settings.canary,
+            route: reloadable.default_line.rules.route,
+            current: {
+                let current = Arc::clone(&current);
+                Box::new(move || {
+                    let now = current.load();
+                    let line = &now.default_line;
+                    Current {
+                        line: line.id.clone(),
+                        agent_id: line.agent_id.clone(),
+                        phone_number_id: line.phone_number_id.clone(),
+                        max_live_calls: now.max_live_calls,
+                    }
+                })
+            },
+            route_point,
+            services: Arc::clone(&services),
+            supervisor: supervisor.clone(),
+            draining: Arc::clone(&draining),
+        });
         let watch = Arc::clone(&host).run();
         let (reloads, mut reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let handle = EngineHandle {
@@ -271,13 +298,14 @@ impl Engine {
             heartbeats,
             mailboxes,
             host,
-            draining: Arc::new(AtomicBool::new(false)),
+            draining,
             region: settings.region,
             reloadable: current,
             config_reload: Arc::default(),
             recently_kept: Arc::default(),
             alerts: Arc::default(),
             bypass_keeper: Arc::clone(&bypass_keeper),
+            canary: Arc::clone(&canary),
             reloads,
         };
         let (reloading, of_lines) = (recovery.clone(), handle.supervisor.clone());
@@ -288,6 +316,7 @@ impl Engine {
             actix::spawn(probe.run());
             actix::spawn(watch);
             actix::spawn(bypass_keeper.run());
+            actix::spawn(canary.run(canary_asked));
             // Here, because the HTTP clients for prompts belong to the arbiter of a call.
             actix::spawn(async move {
                 while let Some(ReloadAsked { settings, done }) = reloads_asked.recv().await {

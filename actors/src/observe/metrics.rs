@@ -4,6 +4,7 @@
 mod account;
 mod bridge;
 mod budgets;
+mod canary;
 mod growth;
 mod labels;
 mod lines;
@@ -26,6 +27,7 @@ use prometheus_client::registry::{Registry, Unit};
 use self::account::AccountMetrics;
 use self::bridge::BridgeMetrics;
 use self::budgets::BudgetMetrics;
+use self::canary::CanaryMetrics;
 use self::growth::Growth;
 use self::labels::{
     AnswerLabels, AttemptLabels, ChannelLabels, JobLabel, OutcomeLabel, PhaseLabel, ReasonLabel,
@@ -108,6 +110,8 @@ pub struct Metrics {
     growth: Growth,
     account: AccountMetrics,
     budgets: BudgetMetrics,
+    /// Test calls of precall itself.
+    pub(crate) canary: CanaryMetrics,
     /// Traces of calls.
     pub(crate) traces: TraceMetrics,
     /// By line and PBX.
@@ -159,6 +163,7 @@ impl Metrics {
             growth: Growth::default(),
             account: AccountMetrics::default(),
             budgets: BudgetMetrics::default(),
+            canary: CanaryMetrics::default(),
             traces: TraceMetrics::default(),
             lines: LineMetrics::default(),
             turns: TurnMetrics::default(),
@@ -288,6 +293,7 @@ impl Metrics {
         self.growth.register(all);
         self.account.register(all);
         self.budgets.register(all);
+        self.canary.register(all);
         self.traces.register(all);
         self.lines.register(all);
         self.turns.register(all);

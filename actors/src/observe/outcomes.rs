@@ -94,7 +94,7 @@ impl Area {
 /// Something that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthProblem {
-    /// The area: `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `alerts`, `host`,
+    /// The area: `canary`, `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `alerts`, `host`,
     /// `elevenlabs` or `threecx`.
     pub area: &'static str,
     /// Since when.

@@ -29,6 +29,8 @@ pub(crate) struct States<'a> {
     pub(crate) alerts: Vec<(At, String)>,
     /// Why the last reload of the configuration was refused, and since when.
     pub(crate) config: Option<(At, String)>,
+    /// What the test calls of precall found, and since when.
+    pub(crate) canary: Option<(At, String)>,
     /// 3CX; none without call control.
     pub(crate) pbx: Option<&'a PbxHealth>,
     /// Prompts that differ from the configuration.
@@ -56,6 +58,7 @@ pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> 
     problems.extend(states.config.iter().map(|(since, words)| state("configuration", *since, words)));
     let pbx = states.pbx.and_then(|pbx| pbx.trouble.as_ref());
     problems.extend(pbx.map(|(since, words)| state("threecx", *since, words)));
+    problems.extend(states.canary.iter().map(|(since, words)| state("canary", *since, words)));
     problems.extend(states.prompts.iter().map(|(since, words)| state("prompts", *since, words)));
     problems.extend(states.agents.iter().map(|(since, words)| state("agent", *since, words)));
     problems.extend(states.bypasses.iter().map(|row| state("bypass", row.changed_at, &words(row))));

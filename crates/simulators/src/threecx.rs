@@ -26,7 +26,7 @@ pub use front_door::{DoorReport, FrontDoor, Routed, RoutedBecause, Told};
 pub use grants::Grants;
 pub use life::Placed;
 pub use options::{
-    Args, Codes, ExpiresIn, Noise, OldTokens, Options, SecondPost, StreamEnd, Trunk, TrunkError,
+    Args, Codes, ExpiresIn, Noise, OldTokens, Options, SecondClient, SecondPost, StreamEnd, Trunk, TrunkError,
 };
 pub use report::CallReport;
 pub use script::{Outcome, RemoveOrder, Turn};

@@ -4,6 +4,7 @@
 pub mod alerts;
 pub mod api_keys;
 pub mod bypass;
+pub mod canary;
 pub mod connect;
 pub mod error;
 pub mod readiness;

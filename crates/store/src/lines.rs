@@ -78,7 +78,7 @@ const DELETE: &str = "delete from lines where number = $1 returning version";
 // What became of the calls of each version that began at this time or later.
 const OUTCOMES: &str = "
     select (metadata ->> 'line_version')::integer, status, cause, count(*), avg(duration_seconds)::double precision
-    from call_log where line = $1 and call_started_at >= $2
+    from call_log where line = $1 and call_started_at >= $2 and not canary
     group by 1, 2, 3 order by 1, 2, 3";
 
 /// All statements of this file, for the test that prepares them.

@@ -69,6 +69,7 @@ const UNENTITLED: &str = "
 const FREQUENT: &str = "
     select m.account_id, m.caller_id from caller_voice_mapping m
     join call_log l on l.account_id = m.account_id and l.caller_id = m.caller_id and l.call_started_at > $2
+        and not l.canary
     where m.deleted_at is null and m.voice_policy is distinct from 'never'
         and (not $1 or exists (select from consents e where e.account_id = m.account_id and e.speaker = m.speaker
             and e.ended_at is null and (e.expires_at is null or e.expires_at > $3)))

@@ -179,6 +179,7 @@ impl Played {
             voice_missing: None,
             timings: json!({ "leg_connected_ms": null, "voice_ready_ms": 7, "greeting_started_ms": 310 }),
             last_seq: i64::try_from(call.version).unwrap(),
+            canary: false,
         };
         let mut derived = vec![RowWrite::CallLog(Box::new(row))];
         for conversation in &call.conversations {

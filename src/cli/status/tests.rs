@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use super::{FailedCall, Live, screen};
+use super::{FailedCall, Live, last_canary, screen};
 
 fn live(health: &serde_json::Value, items: &serde_json::Value) -> Live {
     let mut whole = json!({
@@ -85,4 +85,12 @@ Capacity
 "
     );
     assert!(screen(&live(&json!({}), &json!([])), None).contains("not known: the database does not answer"));
+}
+
+#[test]
+fn the_last_test_call_is_shown_with_its_step_and_reason() {
+    let run = json!({ "outcome": "failed", "started_at": "2026-11-29T10:00:00Z", "step": "agent", "words": "refused" });
+    let said = last_canary(&json!({ "items": [run] }));
+    assert_eq!(said, "\nLast test call\n  failed, began 2026-11-29T10:00:00Z, step agent: refused\n");
+    assert_eq!(last_canary(&json!({ "items": [] })), "");
 }

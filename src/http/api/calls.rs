@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_call::{Blame, CallId, Cause};
-use precall_store::reads::call_list::{self, CallFilter, Liveness, Place};
+use precall_store::reads::call_list::{self, CallFilter, Liveness, Origin, Place};
 use precall_store::reads::calls::{CallDetail, CallRow, ConversationRow};
 use precall_store::reads::events::EventRow;
 use precall_store::reads::failures::FailureRow;
@@ -83,6 +83,8 @@ pub(crate) struct CallItem {
     summary_title: Option<String>,
     /// ElevenLabs' verdict on it: `success`, `failure` or `unknown` (`analysis.call_successful`).
     call_successful: Option<String>,
+    /// Whether it is a call of the canary, a test call of precall itself.
+    canary: bool,
 }
 
 impl CallItem {
@@ -108,6 +110,7 @@ impl CallItem {
             last_seq: row.last_seq,
             summary_title: sight.personal(row.summary_title),
             call_successful: row.call_successful,
+            canary: row.canary,
         }
     }
 }
@@ -159,6 +162,8 @@ pub(crate) struct CallsQuery {
     since: Option<Timestamp>,
     /// Calls that came in before this time, RFC 3339.
     until: Option<Timestamp>,
+    /// True: only calls of the canary, test calls of precall itself. False, or missing: only calls of callers.
+    canary: Option<bool>,
 }
 
 /// A name out of a closed list.
@@ -191,6 +196,7 @@ impl CallsQuery {
             conversation: given(&self.conversation_id),
             since: self.since,
             until: self.until,
+            origin: if self.canary == Some(true) { Origin::Canary } else { Origin::Callers },
         })
     }
 }

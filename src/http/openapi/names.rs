@@ -1,5 +1,6 @@
 //! The closed lists of the document. Each is a component of its own.
 
+use precall_actors::observe::canary_calls::CanaryStep;
 use precall_call::{Blame, Cause, Dial, Grade, NoVoice, Purpose, Route, Told};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaType, Type};
 
@@ -60,6 +61,10 @@ names! {
     CallTold = Told::ALL.iter().map(|it| it.name());
     /// How greeting and agent reach the caller.
     CallRoute = Route::ALL.iter().map(|it| it.name());
+    /// How a test call ended: `interrupted` and `skipped` prove nothing.
+    CanaryOutcome = ["passed", "failed", "interrupted", "skipped"];
+    /// A step of a test call.
+    CanaryStepName = CanaryStep::ALL.iter().map(|it| it.name());
     /// Why a call has no cloned voice.
     VoiceMissing = NoVoice::ALL.iter().map(|it| it.name());
     /// The voice of a live call: `awaited` is not decided yet.
@@ -137,6 +142,7 @@ names! {
     /// What a problem is about.
     ProblemArea = [
         "bypass",
+        "canary",
         "clone",
         "handoff",
         "greeting",

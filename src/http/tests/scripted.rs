@@ -6,9 +6,10 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Busy, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall, InitiationAnswer,
-    InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, OperatorOrder, Ordered, Outcome,
-    PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, Taken,
+    Busy, CanarySettings, CanaryView, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall,
+    InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
+    OperatorOrder, Ordered, Outcome, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth,
+    Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
@@ -18,6 +19,7 @@ use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceI
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::{TraceId, trace_id};
 use precall_store::bypass::BypassRow;
+use precall_store::canary::CanaryRun;
 use precall_store::events::rows::WebhookRow;
 use serde_json::value::RawValue;
 use tokio::sync::watch;
@@ -268,6 +270,18 @@ impl Engine for Scripted {
 
     fn bypasses(&self) -> Vec<BypassRow> {
         Vec::new()
+    }
+
+    fn run_canary(&self, _: String) -> LocalBoxFuture<'_, Result<CanaryRun, NotRun>> {
+        async { Err(NotRun::NotActing) }.boxed_local()
+    }
+
+    fn canary(&self) -> CanaryView {
+        CanaryView::default()
+    }
+
+    fn canary_settings(&self) -> CanarySettings {
+        CanarySettings::default()
     }
 
     fn live(&self) -> Vec<LiveCall> {

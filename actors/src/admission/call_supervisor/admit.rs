@@ -42,6 +42,8 @@ pub(crate) struct Admitted {
     pub(crate) proof: Proof,
     pub(crate) recording: Option<String>,
     pub(crate) now: At,
+    /// Whether it is a test call of precall itself.
+    pub(crate) canary: bool,
 }
 
 impl CallSupervisor {
@@ -74,7 +76,8 @@ impl CallSupervisor {
         }
         let of_line = self.per_line.get(&line.id).copied().unwrap_or(0);
         let line_is_full = line.max_live_calls.is_some_and(|max| of_line >= max);
-        if self.registry.live() >= self.settings.max_live_calls || line_is_full {
+        let live = self.registry.live().saturating_sub(self.canaries.len());
+        if live >= self.settings.max_live_calls || line_is_full {
             return Err(Busy::AtCapacity);
         }
         Ok(())
@@ -128,7 +131,7 @@ impl CallSupervisor {
             Route::Bridge | Route::Transfer => Proof::None,
         };
         let recording = incoming.recording_url;
-        let admitted = Admitted { call, sighting, line, admission, proof, recording, now };
+        let admitted = Admitted { call, sighting, line, admission, proof, recording, now, canary: false };
         let durable = self.admit(admitted, ctx);
         if let (Admission::Refused(_), Route::Bridge | Route::Transfer) = (admission, line_route) {
             self.refused_before_its_leg(call, now);
@@ -138,8 +141,8 @@ impl CallSupervisor {
 
     /// Starts the call. The receiver gets a message when the offer is durable.
     pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<Noted> {
-        let Admitted { call, sighting, line, admission, proof, recording, now } = admitted;
-        if admission == Admission::Accepted {
+        let Admitted { call, sighting, line, admission, proof, recording, now, canary } = admitted;
+        if admission == Admission::Accepted && !canary {
             let caller = caller_key(&sighting.caller, &line);
             self.services.budgets.lock().call_began(call, caller.as_ref(), now);
             self.services.board.expect(call);
@@ -151,11 +154,18 @@ impl CallSupervisor {
             called: sighting.called.as_ref().and_then(stored_number).map(ToOwned::to_owned),
             caller: sighting.caller.clone(),
             line: Arc::clone(&line),
+            canary,
         });
         self.registry.admit(call, sighting, now);
-        self.count_in(call, line.id.clone());
+        let policy = if canary {
+            self.canaries.insert(call);
+            line.policy_of_canary()
+        } else {
+            self.count_in(call, line.id.clone());
+            line.policy()
+        };
         let (first, durable) = oneshot::channel();
-        let offer = Offer { policy: Arc::new(Policy { proof, ..line.policy() }), admission };
+        let offer = Offer { policy: Arc::new(Policy { proof, ..policy }), admission };
         self.start_call(Origin::Offered(offer, recording), context, Some(first), ctx);
         durable
     }

@@ -39,6 +39,10 @@ impl CallSupervisor {
             return;
         }
         if !self.ready {
+            // A run does not outlive its process, and what waits goes to a person at last.
+            if self.is_canary(participant) {
+                return self.drop_canary(participant, "precall is starting".to_owned());
+            }
             return self.wait_with_leg(participant, at);
         }
         let known = self.legs.call_of(&participant.leg);
@@ -75,6 +79,9 @@ impl CallSupervisor {
         at: At,
         ctx: &mut Context<Self>,
     ) -> Option<CallId> {
+        if self.is_canary(participant) {
+            return self.call_of_canary_leg(participant, at, ctx);
+        }
         let sighting = self.sighting_of(participant);
         let found = self.registry.find(&sighting, at);
         let line = self.line_of_leg(&sighting, participant);
@@ -155,7 +162,8 @@ impl CallSupervisor {
     ) {
         let line = self.line_of_leg(&sighting, participant);
         let proof = self.proof_of(participant, &sighting.caller);
-        drop(self.admit(Admitted { call, sighting, line, admission, proof, recording: None, now }, ctx));
+        let (recording, canary) = (None, false);
+        drop(self.admit(Admitted { call, sighting, line, admission, proof, recording, now, canary }, ctx));
     }
 
     /// Records the call of a leg that was turned away: each has a row and a cause. Without room in memory only the log

@@ -88,6 +88,7 @@ async fn read_call(
         caller: stored.caller.map_or(CallerNumber::Withheld, |raw| CallerNumber::parse(&raw, region)),
         called: stored.called,
         line: Arc::clone(lines.of_call(&stored.line, state.policy.line_version)),
+        canary: stored.canary,
     };
     Ok(Some((Box::new(state), Arc::new(context))))
 }

@@ -63,7 +63,7 @@ pub(crate) async fn prepare(
     if order.needs_refused_voice(&may_send) {
         return failed(HandoffFailure::VoiceRefused, &NO_VOICE_OVERRIDE);
     }
-    if !services.take_agent_seat(context.id).await {
+    if !services.take_agent_seat(context).await {
         return failed(HandoffFailure::Refused, &NO_SEAT);
     }
     let url = match url(order, rules, context, services, &clients).await {

@@ -30,7 +30,7 @@ pub(crate) async fn route(order: &HandoffOrder, context: &CallContext, services:
     };
     let (pbx, leg) = (leg.side.client.here(), &leg.address);
     let to_agent = order.rung == Rung::Transfer;
-    if to_agent && !services.take_agent_seat(context.id).await {
+    if to_agent && !services.take_agent_seat(context).await {
         return failed(HandoffFailure::Refused, &NO_SEAT);
     }
     if to_agent {

@@ -187,6 +187,7 @@ impl LegPlayer {
                 }
                 self.explain(at, Event::AgentLost { attempt, why }, detail);
             }
+            AgentEvent::Answered { .. } | AgentEvent::BargedIn { .. } if self.context.canary => {}
             AgentEvent::Answered { provider, ours } => self.services.metrics.turns.turn(provider, ours),
             AgentEvent::BargedIn { stopped_after } => self.services.metrics.turns.stopped(stopped_after),
             AgentEvent::Heard(text) => self.utterance(at, Speaker::Caller, text, None, None),

@@ -13,6 +13,7 @@ use precall_providers::request_watch::{Endpoint, RequestEnd};
 use super::{Metrics, TraceEnd, Webhook};
 use crate::api::{CapacityHealth, Health, SpoolHealth};
 use crate::durability::leadership::EngineRole;
+use crate::observe::canary_calls::CanaryStep;
 
 fn health() -> Health {
     Health {
@@ -305,13 +306,18 @@ fn every_metric_has_a_unit_and_a_help_text() {
     call.instants.greeting_ended = Some(At(5));
     metrics.lines.observe("default", None, &call);
     metrics.alert_sent("mail", "sent");
+    metrics.canary.ended(Route::Bridge, "passed");
+    metrics.canary.passed(Route::Bridge, At(5));
+    metrics.canary.failed_in_a_row(Route::Bridge, 0);
+    metrics.canary.step(CanaryStep::Dial, 1_500);
     let page = metrics.encode(&health()).unwrap();
     let names: Vec<&str> = page
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next())
         .collect();
-    assert_eq!(names.len(), 39);
+    has(&page, "precall_canary_step_seconds{step=\"dial\"} 1.5");
+    assert_eq!(names.len(), 43);
     let book = include_str!("../../../../docs/OPERATIONS.md");
     for name in &names {
         let is_there = ["", "_total"].iter().any(|end| book.contains(&format!("`{name}{end}`")));

@@ -92,6 +92,9 @@ fn by_area(area: &str) -> &'static str {
             "Compare the secret and the URL at the sender with the configuration; see the log line `webhook \
                        refused`."
         }
+        "canary" => {
+            "Run `precall canary`: it shows each step. The words name the step that failed and say why."
+        }
         "storage" => "See \"Database and spool\" in docs/OPERATIONS.md.",
         "threecx" => "Correct what the words name, then restart precall; or repair the PBX or the network.",
         _ => "Run `precall check`.",

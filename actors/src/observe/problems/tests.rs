@@ -16,6 +16,7 @@ fn states() -> States<'static> {
         host: Vec::new(),
         alerts: Vec::new(),
         config: None,
+        canary: None,
         pbx: None,
         prompts: &[],
         agents: Vec::new(),

@@ -143,6 +143,11 @@ impl ThreeCx {
         self.act(leg, action, &body, destination.ringing.saturating_add(AFTER_RINGING), Repeats::No).await
     }
 
+    pub(super) async fn dial(&self, dn: &Dn, path: &[&str], destination: &Destination) -> ActionOutcome {
+        let body = Value::Object(destination_body(destination));
+        self.perform(dn, path, &body, destination.ringing.saturating_add(AFTER_RINGING), Repeats::No).await
+    }
+
     async fn attach(&self, leg: &LegAddress, action: &str, data: &[(String, String)]) -> ActionOutcome {
         let body = json!({ "attacheddata": attached(data) });
         self.act(leg, action, &body, self.settings().within(), Repeats::No).await

@@ -97,7 +97,7 @@ impl ThreeCx {
         self.client.alone()
     }
 
-    async fn get<T>(
+    pub(super) async fn get<T>(
         &self,
         path: &[&str],
         answer_bytes_max: usize,

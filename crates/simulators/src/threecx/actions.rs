@@ -6,8 +6,10 @@ use actix_web::web::Data;
 
 use super::answer::{self, Answer, Reason};
 use super::call::{Call, Direction, EndedBy, NewCall, State};
+use super::caller_sound::Speaks;
 use super::context::Context;
 use super::front_door::RoutedBecause;
+use super::grants::ROUTE_POINT;
 use super::leg::{Control, Leg, Party, Status};
 use super::life::TRUNK_DN;
 use super::order::Order;
@@ -61,7 +63,7 @@ pub(super) fn controlled(world: &World, dn: &str, id: &str) -> Result<(u64, u64)
 /// # Errors
 /// 403 for one that exists without the client's seeing it, 404 for one that does not.
 pub(super) fn visible(world: &World, dn: &str) -> Result<(), Answer> {
-    if world.options.sees(dn) {
+    if world.options.sees(dn) || world.options.is_second(dn) {
         return Ok(());
     }
     let exists = dn == TRUNK_DN || world.options.trunk(dn).is_some();
@@ -77,6 +79,11 @@ fn success(world: &World, participant: serde_json::Value) -> Answer {
 }
 
 fn hang_up(world: &mut World, serial: u64, leg: u64, now: Instant) -> Answer {
+    if world.calls.get(serial).is_some_and(|call| call.caller_leg == Some(leg)) {
+        let was = shown(world, serial, leg);
+        world.end(serial, EndedBy::Caller, now);
+        return success(world, was);
+    }
     let is_taken = |call: &Call| call.transfers.iter().any(|transfer| transfer.outcome == "answered");
     if world.calls.get(serial).is_some_and(is_taken) {
         // The call was transferred; the Remove of this leg follows.
@@ -128,6 +135,9 @@ pub(super) fn make_call(context: &Data<Context>, dn: &str, order: Order) -> Answ
     let Some(destination) = order.destination else {
         return Answer::refused(400, "destination is missing");
     };
+    if context.shared.options.is_second(dn) {
+        return call_first_client(context, dn, destination, order.timeout);
+    }
     let (serial, leg, turn, answer) = {
         let mut world = context.world();
         let codes = world.options.codes;
@@ -180,6 +190,56 @@ pub(super) fn make_call(context: &Data<Context>, dn: &str, order: Order) -> Answ
                 | Outcome::Unknown
                 | Outcome::Timeout
                 | Outcome::CallerHangup => {}
+            }
+        });
+    });
+    answer
+}
+
+/// The second client calls the route point of the first: its own leg dials, and the first client gets a call.
+fn call_first_client(
+    context: &Data<Context>,
+    dn: &str,
+    destination: String,
+    limit: Option<Duration>,
+) -> Answer {
+    let now = Instant::now();
+    let (serial, turn, answer) = {
+        let mut world = context.world();
+        let (codes, client) = (world.options.codes, world.options.client_id.clone());
+        if destination != client {
+            return answer::failure(codes, Reason::UnknownDestination);
+        }
+        if world.calls.live_count() >= super::calls::MOST_LIVE {
+            return answer::failure(codes, Reason::DestinationIsNotReachable);
+        }
+        // It plays nothing into the call.
+        let wanted = NewCall { called: client.clone(), speaks: Speaks::Silence, ..NewCall::from(dn) };
+        let mut call = world.new_call(wanted, Direction::Inbound, now);
+        let (serial, of_client, own) = (call.serial, call.participant_id, world.calls.take_leg_id());
+        call.caller_leg = Some(own);
+        world.calls.insert(call);
+        world.calls.note_leg(of_client, serial);
+        let party =
+            Party { dn: client.clone(), dn_type: ROUTE_POINT, caller_id: client.clone(), ..Party::default() };
+        world.add_leg(serial, own, dn.to_owned(), Control::Own, Status::Dialing, party, now);
+        let turn = world.dials.take(&destination).unwrap_or_default();
+        (serial, turn, success(&world, shown(&world, serial, own)))
+    };
+    let limit = limit.unwrap_or(RINGS_AT_MOST).min(RINGS_AT_MOST);
+    let context = context.clone();
+    actix_web::rt::spawn(async move {
+        let never = turn.outcome == Outcome::Timeout;
+        tokio::time::sleep(if never { limit } else { turn.after().min(limit) }).await;
+        let now = Instant::now();
+        context.shared.change(|world| match turn.outcome {
+            Outcome::Answered => world.appear(serial, now),
+            Outcome::Busy
+            | Outcome::NoAnswer
+            | Outcome::Unknown
+            | Outcome::Timeout
+            | Outcome::CallerHangup => {
+                world.end(serial, EndedBy::NoAnswer, now);
             }
         });
     });

@@ -242,6 +242,8 @@ pub(super) struct Call {
     /// When its audio ended without a stream that followed.
     pub silent_since: Option<Instant>,
     pub legs: Vec<Leg>,
+    /// The leg of the second client, when it made the call.
+    pub caller_leg: Option<u64>,
     pub next_legid: u32,
     pub ear: Ear,
     pub sound: Bytes,
@@ -271,6 +273,14 @@ impl Call {
     pub(crate) fn take_legid(&mut self) -> u32 {
         self.next_legid = self.next_legid.saturating_add(1);
         self.next_legid
+    }
+
+    /// The second client hears this, if it made the call and listens.
+    pub(crate) fn relay(&mut self, piece: &[u8]) {
+        let Some(leg) = self.caller_leg.and_then(|id| self.leg_mut(id)) else { return };
+        for get in &mut leg.gets {
+            get.feed(piece);
+        }
     }
 
     /// For how long after Connected the GET stream is 404, and until when it is 424.

@@ -1,6 +1,7 @@
 //! The caller's sound in one GET stream: 20 ms pieces in chunks of all sizes, odd sizes too, as the real PBX sends
 //! them (facts page, section 1.5).
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ const MOST_WAITING: usize = 256;
 /// Half the height of the tone.
 const LOUDNESS: i32 = 6_000;
 const LOUDEST_TONE: u32 = 3_400;
+/// Most bytes of another leg that wait to be sent: five seconds.
+const MOST_FED: usize = 80_000;
 
 /// What a caller says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,6 +70,8 @@ pub(super) enum Listener {
 pub(super) struct CallerSound {
     chunks: mpsc::Sender<io::Result<Bytes>>,
     sound: Bytes,
+    /// What another leg of the call plays; none where the sound repeats.
+    live: Option<VecDeque<u8>>,
     began: Instant,
     /// Bytes sent, or lost to a reader that is too slow.
     sent: u64,
@@ -77,7 +82,22 @@ impl CallerSound {
     /// A stream that begins now, and what its client reads.
     pub fn begin(sound: Bytes, seed: u64, now: Instant) -> (Self, mpsc::Receiver<io::Result<Bytes>>) {
         let (chunks, reader) = mpsc::channel(MOST_WAITING);
-        (Self { chunks, sound, began: now, sent: 0, dice: seed.wrapping_mul(2).wrapping_add(1) }, reader)
+        let dice = seed.wrapping_mul(2).wrapping_add(1);
+        (Self { chunks, sound, live: None, began: now, sent: 0, dice }, reader)
+    }
+
+    /// The same, with what [`Self::feed`] brings in place of a sound; silence where it brings nothing.
+    pub fn relay(seed: u64, now: Instant) -> (Self, mpsc::Receiver<io::Result<Bytes>>) {
+        let (stream, reader) = Self::begin(Bytes::new(), seed, now);
+        (Self { live: Some(VecDeque::new()), ..stream }, reader)
+    }
+
+    /// Another leg plays this. What waits for too long is lost.
+    pub fn feed(&mut self, piece: &[u8]) {
+        let Some(live) = &mut self.live else { return };
+        live.extend(piece);
+        let over = live.len().saturating_sub(MOST_FED);
+        live.drain(..over.next_multiple_of(2).min(live.len()));
     }
 
     /// Sends what is due by now.
@@ -119,13 +139,27 @@ impl CallerSound {
     }
 
     fn send(&mut self, count: u64) -> Listener {
+        if let Some(live) = &mut self.live {
+            let wanted = usize::try_from(count).unwrap_or(0);
+            let mut piece: Vec<u8> = live.drain(..wanted.min(live.len())).collect();
+            piece.resize(wanted, 0);
+            self.sent = self.sent.saturating_add(count);
+            return self.hand_over(Bytes::from(piece));
+        }
         let from = usize::try_from(self.sent % BYTES_PER_SECOND).unwrap_or(0);
         let to = from.saturating_add(usize::try_from(count).unwrap_or(0)).min(self.sound.len());
         self.sent = self.sent.saturating_add(count);
         if from == to {
             return Listener::There;
         }
-        match self.chunks.try_send(Ok(self.sound.slice(from..to))) {
+        self.hand_over(self.sound.slice(from..to))
+    }
+
+    fn hand_over(&self, chunk: Bytes) -> Listener {
+        if chunk.is_empty() {
+            return Listener::There;
+        }
+        match self.chunks.try_send(Ok(chunk)) {
             Ok(()) | Err(TrySendError::Full(_)) => Listener::There,
             Err(TrySendError::Closed(_)) => Listener::Left,
         }

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::actions::{controlled, visible};
 use super::answer::Answer;
+use super::grants::ROUTE_POINT;
 use super::leg::{Leg, device_id};
 use super::world::World;
 
@@ -12,6 +13,11 @@ pub(super) fn all(world: &World) -> Answer {
     let extensions = world.options.extensions.iter().chain(&world.options.controlled);
     let dns = std::iter::once(&world.options.client_id).chain(extensions);
     Answer::ok(Value::Array(dns.map(|dn| state(world, dn)).collect()))
+}
+
+/// `GET /callcontrol` of the second client: its own DN.
+pub(super) fn only(world: &World, dn: &str) -> Answer {
+    Answer::ok(json!([state(world, dn)]))
 }
 
 /// `GET /callcontrol/{dn}`.
@@ -64,17 +70,22 @@ pub(super) fn participant(world: &World, dn: &str, id: &str) -> Result<Answer, A
 }
 
 fn state(world: &World, dn: &str) -> Value {
-    let is_client = dn == world.options.client_id;
+    let kind = match (dn == world.options.client_id, world.options.is_second(dn)) {
+        (true, _) => world.grants.dn_type.as_str(),
+        (false, true) => ROUTE_POINT,
+        (false, false) => "Wextension",
+    };
     json!({
         "dn": dn,
-        "type": if is_client { world.grants.dn_type.as_str() } else { "Wextension" },
+        "type": kind,
         "devices": [device_of(world, dn)],
         "participants": legs(world, dn),
     })
 }
 
 fn device_of(world: &World, dn: &str) -> Value {
-    let agent = if dn == world.options.client_id { "3CX Route Point" } else { "3CX Phone" };
+    let is_route_point = dn == world.options.client_id || world.options.is_second(dn);
+    let agent = if is_route_point { "3CX Route Point" } else { "3CX Phone" };
     json!({"dn": dn, "device_id": device_id(dn), "user_agent": agent})
 }
 

@@ -38,7 +38,7 @@ fn begin(
     let options = world.options.clone();
     let Some(call) = world.calls.get_mut(serial) else { return Err(Answer::bare(404)) };
     let (missing, not_ready) = call.stream_waits(&options);
-    let sound = call.sound.clone();
+    let (sound, is_caller) = (call.sound.clone(), call.caller_leg == Some(leg_id));
     let Some(leg) = call.leg_mut(leg_id) else { return Err(Answer::bare(404)) };
     if matches!(leg.control, Control::Extension { .. }) {
         // Its media is not on the PBX (facts page, section 1.5).
@@ -61,7 +61,10 @@ fn begin(
     if leg.gets.len() >= MOST_PER_LEG {
         return Err(Answer::refused(409, "too many streams of this participant are open"));
     }
-    let (stream, chunks) = CallerSound::begin(sound, leg_id, now);
+    let (stream, chunks) = match is_caller {
+        true => CallerSound::relay(leg_id, now),
+        false => CallerSound::begin(sound, leg_id, now),
+    };
     leg.gets.push(stream);
     call.gets_opened = call.gets_opened.saturating_add(1);
     Ok(chunks)

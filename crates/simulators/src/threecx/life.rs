@@ -108,6 +108,7 @@ impl World {
             hang_up_at: wanted.hangup_after_ms.and_then(after),
             silent_since: None,
             legs: Vec::new(),
+            caller_leg: None,
             next_legid: u32::from(direction == Direction::Inbound),
             ear: Ear::new(self.options.record, self.options.playout_limit),
             sound: self.sound(wanted.speaks),
@@ -136,6 +137,8 @@ impl World {
         };
         let control = self.options.control(&dn, call.wanted.direct_control);
         let (party_dn, dn_type) = match (&call.wanted.from_extension, &call.wanted.trunk) {
+            // The second client made the call.
+            _ if call.caller_leg.is_some() => (call.wanted.caller.as_str(), ROUTE_POINT),
             (Some(extension), _) => (extension.as_str(), "Wextension"),
             (None, Some(trunk)) => (trunk.as_str(), "Wexternalline"),
             (None, None) => (TRUNK_DN, "Wexternalline"),
@@ -164,6 +167,9 @@ impl World {
         let status = if is_connected { Status::Connected } else { Status::Ringing };
         let id = call.participant_id;
         self.add_leg(serial, id, dn.clone(), control, status, party, now);
+        if is_connected {
+            self.connect_caller(serial, now);
+        }
         if self.options.noise == Noise::On {
             self.make_noise(&dn, id, now);
         }
@@ -234,7 +240,16 @@ impl World {
         call.connected_at = Some(now);
         call.ear.listen(now);
         self.tell(Event::bare(Kind::Upsert, entity), now);
+        self.connect_caller(serial, now);
         true
+    }
+
+    /// The leg of the second client is connected when its call is answered.
+    fn connect_caller(&mut self, serial: u64, now: Instant) {
+        let Some(call) = self.calls.get_mut(serial) else { return };
+        let Some(leg) = call.caller_leg.and_then(|id| call.leg_mut(id)) else { return };
+        leg.status = Status::Connected;
+        leg.connected_at = Some(now);
     }
 
     /// Takes one leg out of a call; false when it is not there.

@@ -108,6 +108,15 @@ pub enum Noise {
     Off,
 }
 
+/// A second API client with a route point of its own, which may call that of the first. It has no event connection.
+#[derive(Clone, Debug)]
+pub struct SecondClient {
+    /// OAuth client and at the same time the DN of its route point.
+    pub id: String,
+    /// The API key.
+    pub secret: Secret,
+}
+
 /// The options of a simulated PBX.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -117,6 +126,8 @@ pub struct Options {
     pub client_id: String,
     /// The API key.
     pub client_secret: Secret,
+    /// Another API client.
+    pub second_client: Option<SecondClient>,
     /// Extensions that the client may see, but not control.
     pub extensions: Vec<String>,
     /// Extensions that the client may see and control.
@@ -173,6 +184,7 @@ impl Options {
             port: 0,
             client_id: client_id.to_owned(),
             client_secret,
+            second_client: None,
             extensions: Vec::new(),
             controlled: Vec::new(),
             trunks: Vec::new(),
@@ -204,6 +216,11 @@ impl Options {
         self.trunks.iter().find(|trunk| trunk.dn == destination)
     }
 
+    /// Whether this is the route point of the second client.
+    pub(super) fn is_second(&self, dn: &str) -> bool {
+        self.second_client.as_ref().is_some_and(|second| second.id == dn)
+    }
+
     /// Whether the client sees this DN.
     pub(super) fn sees(&self, dn: &str) -> bool {
         dn == self.client_id || self.extensions.iter().any(|extension| extension == dn) || self.controls(dn)
@@ -216,7 +233,7 @@ impl Options {
 
     /// What the client may do with a leg on this DN. `direct`: whether an extension's telephone answers on an order.
     pub(super) fn control(&self, dn: &str, direct: bool) -> Control {
-        match dn == self.client_id {
+        match dn == self.client_id || self.is_second(dn) {
             true => Control::Own,
             false if self.controls(dn) => Control::Extension { direct },
             false => Control::Seen,
@@ -236,6 +253,12 @@ pub struct Args {
     /// API key of the client
     #[arg(long, value_name = "SECRET")]
     pub client_secret: Secret,
+    /// ClientID of a second API client, which may call the route point of the first
+    #[arg(long, value_name = "DN", requires = "second_client_secret")]
+    pub second_client_id: Option<String>,
+    /// API key of the second client
+    #[arg(long, value_name = "SECRET", requires = "second_client_id")]
+    pub second_client_secret: Option<Secret>,
     /// An extension that the client may see but not control; may be repeated
     #[arg(long, value_name = "DN")]
     pub extension: Vec<String>,
@@ -318,8 +341,10 @@ impl From<Args> for Options {
         let trunks = args.trunk.into_iter().map(|trunk| Trunk { agent_id: agent.clone(), ..trunk });
         // clap requires that a URL and its secret come together.
         let webhook = args.webhook_url.zip(args.webhook_secret).map(|(url, secret)| Target { url, secret });
+        let second = args.second_client_id.zip(args.second_client_secret);
         Self {
             port: args.port,
+            second_client: second.map(|(id, secret)| SecondClient { id, secret }),
             extensions: args.extension,
             controlled: args.controlled_extension,
             trunks: trunks.collect(),

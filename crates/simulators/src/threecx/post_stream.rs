@@ -117,7 +117,7 @@ fn open(
     let Some(call) = world.calls.get_mut(serial) else { return Err(Answer::bare(404)) };
     let discard =
         call.wanted.discard_first_ms.map(Duration::from_millis).or(discard).unwrap_or(options.discard_first);
-    let had_one = call.posts_opened > 0;
+    let (had_one, is_caller) = (call.posts_opened > 0, call.caller_leg == Some(leg_id));
     let Some(leg) = call.leg_mut(leg_id) else { return Err(Answer::bare(404)) };
     if matches!(leg.control, Control::Extension { .. }) {
         return Err(Answer::bare(424));
@@ -139,9 +139,13 @@ fn open(
     }
     let (end, ended) = oneshot::channel();
     leg.post = Some(OpenPost { number, end });
-    let heard = if leg.status == Status::Connected { Use::Heard } else { Use::Discarded };
-    call.posts_opened = call.posts_opened.saturating_add(1);
-    call.silent_since = None;
+    // What the second client plays into its call goes nowhere.
+    let is_heard = leg.status == Status::Connected && !is_caller;
+    let heard = if is_heard { Use::Heard } else { Use::Discarded };
+    if !is_caller {
+        call.posts_opened = call.posts_opened.saturating_add(1);
+        call.silent_since = None;
+    }
     if heard == Use::Heard {
         // A stream that is replaced is closed before the next one opens, not when its task notices.
         call.ear.close(now);
@@ -173,7 +177,10 @@ impl Stream {
             return;
         }
         match self.heard {
-            Use::Heard => call.ear.hear(now, piece),
+            Use::Heard => {
+                call.ear.hear(now, piece);
+                call.relay(piece);
+            }
             Use::Discarded => call.discarded_bytes = call.discarded_bytes.saturating_add(count),
         }
     }

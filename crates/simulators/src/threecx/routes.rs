@@ -18,6 +18,8 @@ pub(super) enum Endpoint {
     Token,
     All,
     Socket,
+    /// `All`, as the second client sees it.
+    Only(String),
     Dn(String),
     Devices(String),
     Device(String, String),
@@ -98,19 +100,55 @@ pub(super) fn check_grants(context: &Data<Context>, endpoint: &Endpoint) -> Resu
     if is_granted { Ok(()) } else { Err(Answer::bare(403)) }
 }
 
-/// Whether a request may see anything at all.
+/// The client that sends a request.
 ///
 /// # Errors
 /// 401 without a valid token.
-pub(super) fn check_token(context: &Data<Context>, headers: &HeaderMap) -> Result<(), Answer> {
+pub(super) fn check_token(context: &Data<Context>, headers: &HeaderMap) -> Result<String, Answer> {
     let given = headers.get("authorization").and_then(|value| value.to_str().ok());
     let token = given
         .and_then(|value| value.split_once(' '))
         .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    if token.is_some_and(|(_, token)| context.world().tokens.accepts(token.trim(), Instant::now())) {
-        return Ok(());
+    let world = context.world();
+    if let Some(client) = token.and_then(|(_, token)| world.tokens.accepts(token.trim(), Instant::now())) {
+        return Ok(client.to_owned());
     }
     Err(Answer::bare(401).with_header("www-authenticate", "Bearer error=\"invalid_token\""))
+}
+
+/// What an endpoint is for this client. Each client sees its own route point only; the first one also the extensions.
+///
+/// # Errors
+/// 403 for what it does not see.
+pub(super) fn of_client(
+    context: &Data<Context>,
+    client: &str,
+    endpoint: Endpoint,
+) -> Result<Endpoint, Answer> {
+    let options = &context.shared.options;
+    let dn = match &endpoint {
+        Endpoint::Token => return Ok(endpoint),
+        Endpoint::All | Endpoint::Only(_) if options.is_second(client) => {
+            return Ok(Endpoint::Only(client.to_owned()));
+        }
+        // The second client has no event connection.
+        Endpoint::All | Endpoint::Only(_) | Endpoint::Socket => None,
+        Endpoint::Dn(dn)
+        | Endpoint::Devices(dn)
+        | Endpoint::Device(dn, _)
+        | Endpoint::MakeCall(dn)
+        | Endpoint::MakeCallOn(dn, _)
+        | Endpoint::Participants(dn)
+        | Endpoint::Participant(dn, _)
+        | Endpoint::Hear(dn, _)
+        | Endpoint::Speak(dn, _)
+        | Endpoint::Act(dn, _, _) => Some(dn),
+    };
+    let is_seen = match options.is_second(client) {
+        true => dn.is_some_and(|dn| dn == client),
+        false => dn.is_none_or(|dn| !options.is_second(dn)),
+    };
+    if is_seen { Ok(endpoint) } else { Err(Answer::bare(403)) }
 }
 
 /// Answers everything that is not a stream or a socket.
@@ -123,6 +161,7 @@ async fn serve(context: &Data<Context>, endpoint: &Endpoint, body: &Body) -> Res
     match endpoint {
         Endpoint::Token => Ok(token_endpoint::issue(context, body)),
         Endpoint::All => Ok(directory::all(&context.world())),
+        Endpoint::Only(dn) => Ok(directory::only(&context.world(), dn)),
         Endpoint::Dn(dn) => directory::dn(&context.world(), dn),
         Endpoint::Devices(dn) => directory::devices(&context.world(), dn),
         Endpoint::Device(dn, id) => directory::device(&context.world(), dn, id),

@@ -94,9 +94,11 @@ async fn answer(
         answer.headers.extend(extra);
         return Reply::Answer(answer);
     };
-    if let Err(refused) = routes::check_token(context, http.headers()) {
-        return Reply::Answer(refused);
-    }
+    let client = match routes::check_token(context, http.headers()) {
+        Ok(client) => client,
+        Err(refused) => return Reply::Answer(refused),
+    };
+    let endpoint = endpoint.and_then(|endpoint| routes::of_client(context, &client, endpoint));
     if let Ok(endpoint) = &endpoint
         && let Err(refused) = routes::check_grants(context, endpoint)
     {
@@ -148,10 +150,12 @@ async fn execute(
     body: Body,
 ) -> Answer {
     let is_token = matches!(endpoint, Ok(Endpoint::Token));
-    if !is_token && let Err(refused) = routes::check_token(context, http.headers()) {
-        return refused;
-    }
-    let endpoint = match endpoint {
+    let client = match routes::check_token(context, http.headers()) {
+        Ok(client) => client,
+        Err(_) if is_token => String::new(),
+        Err(refused) => return refused,
+    };
+    let endpoint = match endpoint.and_then(|endpoint| routes::of_client(context, &client, endpoint)) {
         Ok(endpoint) => endpoint,
         Err(refused) => return refused,
     };

@@ -24,6 +24,7 @@ mod faults;
 mod front_door;
 mod grants;
 mod options;
+mod second_client;
 mod tokens;
 mod transfers;
 mod trunks;

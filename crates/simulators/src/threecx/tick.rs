@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use tokio::time::{Duration, MissedTickBehavior};
 
 use super::call::EndedBy;
-use super::caller_sound::Listener;
+use super::caller_sound::{Listener, Speaks};
 use super::context::Context;
 use super::errand::Errand;
 use super::events::{Event, Kind};
@@ -17,6 +17,8 @@ use super::world::World;
 use super::{trunk, webhook};
 
 const TICK: Duration = Duration::from_millis(20);
+/// Bytes of one tick.
+const STEP: usize = 320;
 /// The trunks are asked once in this many ticks: every 200 ms.
 const TICKS_PER_POLL: u64 = 10;
 
@@ -89,6 +91,11 @@ impl World {
             return;
         }
         self.watch_door(serial, now);
+        let tone = self.sound(Speaks::default());
+        if let Some(call) = self.calls.get_mut(serial).filter(|call| call.trunk.is_some()) {
+            // The second client hears a tone in place of an agent behind a trunk.
+            call.relay(tone.get(..STEP).unwrap_or_default());
+        }
         let Some(call) = self.calls.get_mut(serial) else { return };
         let connecting = is_due(call.connect_at).then_some(call.participant_id);
         let mut upserts = Vec::new();

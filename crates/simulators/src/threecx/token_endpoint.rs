@@ -26,13 +26,21 @@ pub(super) fn issue(context: &Data<Context>, body: &Body) -> Answer {
         return error(400, "unsupported_grant_type", "only client_credentials is supported");
     }
     let options = context.shared.options.clone();
-    let is_secret = bool::from(secret.as_bytes().ct_eq(options.client_secret.expose().as_bytes()));
-    if id != options.client_id || !is_secret {
+    let second = options.second_client.as_ref().filter(|second| second.id == id);
+    let right = match second {
+        Some(second) => &second.secret,
+        None => &options.client_secret,
+    };
+    let is_secret = bool::from(secret.as_bytes().ct_eq(right.expose().as_bytes()));
+    let is_known = second.is_some() || id == options.client_id;
+    if !is_known || !is_secret {
         return error(401, "invalid_client", "the client is unknown or its secret is wrong");
     }
     let token = context.shared.change(|world| {
         let token = world.tokens.issue(id, options.token_ttl, Instant::now(), Timestamp::now());
-        world.token_changed();
+        if second.is_none() {
+            world.token_changed();
+        }
         token
     });
     let seconds = options.token_ttl.as_secs();

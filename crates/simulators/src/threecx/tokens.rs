@@ -18,6 +18,7 @@ const MOST: usize = 1_000;
 #[derive(Debug)]
 struct Token {
     text: String,
+    client: String,
     dies_at: Instant,
 }
 
@@ -39,20 +40,23 @@ impl Tokens {
     pub fn issue(&mut self, client_id: &str, life: Duration, now: Instant, wall: Timestamp) -> String {
         let text = self.jwt(client_id, life, wall);
         match self.rule {
-            OldTokens::Revoked => self.good.clear(),
+            // Of the same client: each has one.
+            OldTokens::Revoked => self.good.retain(|token| token.client != client_id),
             OldTokens::Kept => self.good.retain(|token| token.dies_at > now),
         }
         if self.good.len() >= MOST {
             self.good.remove(0);
         }
-        self.good.push(Token { text: text.clone(), dies_at: now.checked_add(life).unwrap_or(now) });
+        let (client, dies_at) = (client_id.to_owned(), now.checked_add(life).unwrap_or(now));
+        self.good.push(Token { text: text.clone(), client, dies_at });
         self.issued = self.issued.saturating_add(1);
         text
     }
 
-    /// Whether this token opens anything now.
-    pub fn accepts(&self, text: &str, now: Instant) -> bool {
-        self.good.iter().any(|token| token.text == text && token.dies_at > now)
+    /// The client of this token; none if it opens nothing now.
+    pub fn accepts(&self, text: &str, now: Instant) -> Option<&str> {
+        let token = self.good.iter().find(|token| token.text == text && token.dies_at > now);
+        token.map(|token| token.client.as_str())
     }
 
     /// Revokes every token.

@@ -78,6 +78,11 @@ impl World {
 
     /// Sends an event, unless a fault stops it.
     pub fn tell(&mut self, event: Event, now: Instant) {
+        // The second client has no event connection, and the first does not see its legs.
+        let second = self.options.second_client.as_ref();
+        if second.is_some_and(|second| event.entity.starts_with(&format!("/callcontrol/{}/", second.id))) {
+            return;
+        }
         match event.kind {
             Kind::Upsert => {
                 if let Some(late) = self.faults.take_event(EventFault::Reorder) {

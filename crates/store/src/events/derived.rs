@@ -18,10 +18,10 @@ use crate::error::StoreError;
 const CALL_LOG: &str = "
     insert into call_log as c (id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
         duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state,
-        cause, blame, told, voice_missing, timings, last_seq)
+        cause, blame, told, voice_missing, timings, last_seq, canary)
     select id, call_id, threecx_call_id, caller_id, cloned_voice_id, call_started_at, call_ended_at,
         duration_seconds, transcript, status, metadata, account_id, pbx, line, called_number, route, state,
-        cause, blame, told, voice_missing, timings, last_seq
+        cause, blame, told, voice_missing, timings, last_seq, coalesce(canary, false)
     from jsonb_populate_recordset(null::call_log, $1)
     on conflict (id) do update set
         call_id = coalesce(excluded.call_id, c.call_id),

@@ -205,6 +205,9 @@ pub struct CallLogRow {
     pub timings: Value,
     /// Sequence number of the last event that the row includes.
     pub last_seq: i64,
+    /// A test call of precall itself. Spools of earlier versions do not say.
+    #[serde(default)]
+    pub canary: bool,
 }
 
 /// A whole row of `conversations`.

@@ -69,6 +69,18 @@ pub struct CallFilter {
     pub since: Option<Timestamp>,
     /// Calls that came in before this time.
     pub until: Option<Timestamp>,
+    /// Whether the list has callers' calls, or test calls of precall itself.
+    pub origin: Origin,
+}
+
+/// Who made the calls of a list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// Callers.
+    #[default]
+    Callers,
+    /// The canary: precall itself.
+    Canary,
 }
 
 /// A statement with its values. Conditions are written only where they filter: PostgreSQL then finds the index.
@@ -104,6 +116,10 @@ impl CallFilter {
             Some(Liveness::Released) => statement.text.push_str(" and state = 'released'"),
             None => {}
         }
+        statement.text.push_str(match self.origin {
+            Origin::Callers => " and not canary",
+            Origin::Canary => " and canary",
+        });
         let texts = [
             ("state = ?", &self.state),
             ("status = ?", &self.status),

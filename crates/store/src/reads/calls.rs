@@ -67,6 +67,8 @@ pub struct CallRow {
     pub summary_title: Option<String>,
     /// ElevenLabs' verdict on it: `success`, `failure` or `unknown`.
     pub call_successful: Option<String>,
+    /// Whether it is a test call of precall itself.
+    pub canary: bool,
 }
 
 impl CallRow {
@@ -92,6 +94,7 @@ impl CallRow {
             last_seq: row.try_get("last_seq")?,
             summary_title: row.try_get("summary_title")?,
             call_successful: row.try_get("call_successful")?,
+            canary: row.try_get("canary")?,
         })
     }
 }
@@ -101,7 +104,7 @@ macro_rules! call_columns {
     () => {
         "id, call_id as conversation_id, threecx_call_id, caller_id, called_number, line, route, state, status, \
          cause, blame, told, voice_missing, cloned_voice_id, call_started_at, call_ended_at, duration_seconds, \
-         last_seq, agent.analysis ->> 'call_summary_title' as summary_title, \
+         last_seq, canary, agent.analysis ->> 'call_summary_title' as summary_title, \
          agent.analysis ->> 'call_successful' as call_successful"
     };
 }

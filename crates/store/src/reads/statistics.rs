@@ -30,7 +30,7 @@ pub struct Statistics {
 pub(crate) const CALLS: &str = "select count(*) as total,
         count(*) filter (where status = 'completed') as completed,
         count(*) filter (where status = 'failed') as failed
-      from call_log where call_started_at >= coalesce($1::timestamptz, '-infinity')";
+      from call_log where call_started_at >= coalesce($1::timestamptz, '-infinity') and not canary";
 
 // A hit is a call whose voice came from the cache. Calls that had their voice cloned do not count, even if it came
 // late.

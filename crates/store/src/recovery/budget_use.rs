@@ -11,16 +11,16 @@ use crate::events::event_log::timestamp;
 /// No installation has more in a day. If one does, the newest are read.
 const ROWS_MAX: i64 = 1_000_000;
 
-// Calls that were refused, or had ended before they came, used no budget.
+// Calls of the canary use no budget. Calls that were refused, or had ended before they came, used no budget.
 const CALLS: &str = "
     select c.account_id, c.caller_id, c.call_started_at from call_log c
     join call_events e on e.call = c.id and e.seq = 1 and e.event ->> 'admission' = 'accepted'
-    where c.call_started_at > $1 and c.caller_id is not null order by c.call_started_at desc limit $2";
+    where c.call_started_at > $1 and c.caller_id is not null and not c.canary order by c.call_started_at desc limit $2";
 
 const LIVE: &str = "
     select id, account_id, caller_id,
         state in ('handing_off', 'conversing') or (state = 'greeting' and route = 'callback')
-    from call_log where state <> 'released' and last_seq > 0";
+    from call_log where state <> 'released' and last_seq > 0 and not canary";
 
 // A failed clone left no voice at the provider. An erasure may have removed the caller.
 const CLONES: &str = "
@@ -32,7 +32,9 @@ const CLONES: &str = "
 const CONVERSATIONS: &str = "
     select provider_id, coalesce(duration_seconds, 0)::bigint,
         case jsonb_typeof(report -> 'cost') when 'number' then (report ->> 'cost')::bigint else 0 end, reported_at
-    from conversations where reported_at > $1 and provider_id is not null order by reported_at desc limit $2";
+    from conversations where reported_at > $1 and provider_id is not null
+        and not exists (select from call_log c where c.id = conversations.call and c.canary)
+    order by reported_at desc limit $2";
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[CALLS, LIVE, CLONES, CONVERSATIONS];

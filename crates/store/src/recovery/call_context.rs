@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::error::StoreError;
 
 const READ: &str = "
-    select account_id, pbx, line, threecx_call_id, caller_id, called_number
+    select account_id, pbx, line, threecx_call_id, caller_id, called_number, canary
     from call_log where id = $1";
 
 const UNRELEASED: &str =
@@ -38,6 +38,8 @@ pub struct StoredContext {
     pub caller: Option<String>,
     /// The number that was called.
     pub called: Option<String>,
+    /// Whether it is a test call of precall itself.
+    pub canary: bool,
 }
 
 /// Reads the identity of a call; `None` if there is no such call.
@@ -53,6 +55,7 @@ pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<St
         threecx_call_id: row.try_get(3)?,
         caller: row.try_get(4)?,
         called: row.try_get(5)?,
+        canary: row.try_get(6)?,
     }))
 }
 

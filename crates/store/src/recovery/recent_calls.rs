@@ -18,7 +18,7 @@ const EARLY_ENDS: &str = "select pbx, threecx_call_id, ended_at from early_ends 
 // The dial guard counts a call when it admits it. It must count the same calls after a restart.
 const DIALLED: &str = "
     select c.caller_id, c.call_started_at from call_log c join call_events e on e.call = c.id and e.seq = 1
-    where c.call_started_at > $1 and c.route = 'callback' and c.caller_id is not null
+    where c.call_started_at > $1 and c.route = 'callback' and c.caller_id is not null and not c.canary
         and e.event ->> 'kind' = 'offered' and e.event ->> 'admission' = 'accepted'";
 
 const KNOWN: &str = "select id from call_log where id = any($1)";
