@@ -185,11 +185,16 @@ async fn callers_come_first() {
     // A caller who comes during a test call is taken, and the test call gives way.
     let (status, answer) = order_with(&world, KEY, "POST", "/api/v1/canary", None).await;
     assert_eq!(status, 202, "{answer}");
-    until("the test call is there", || async { world.pbx.calls().len() == 2 }).await;
+    // Its own leg, not only its dial: a call that is not taken yet would be turned away.
+    world
+        .until_row("the test call is taken", "select from call_log where canary and state = 'greeting'", &[])
+        .await;
     let pbx_id = world.rings(&world.known_caller(2).await);
     let call = world.call_of(&pbx_id).await;
     let run = ended(&world, 2).await;
     assert_eq!(run["outcome"], "interrupted", "{run}");
+    assert!(run["words"].as_str().unwrap().contains("MAX_LIVE_CALLS"), "{run}");
+    assert!(steps(&run).contains(&"offer"), "it was under way: {run}");
     world.in_state(call, "conversing").await;
     world.hangs_up(&pbx_id);
     world.released(call).await;

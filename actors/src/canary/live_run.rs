@@ -62,6 +62,7 @@ struct Calling<'a> {
     sound: Option<LegSound>,
     ear: Ear,
     sound_ended: Option<At>,
+    looked_at: At,
 }
 
 impl LiveRun<'_> {
@@ -78,8 +79,15 @@ impl LiveRun<'_> {
         })?;
         publisher.publish(&granted.bearer);
         let pbx = ThreeCx::new(Arc::clone(&self.client), tokens);
-        let mut calling =
-            Calling { run: self, pbx, leg: None, sound: None, ear: Ear::default(), sound_ended: None };
+        let mut calling = Calling {
+            run: self,
+            pbx,
+            leg: None,
+            sound: None,
+            ear: Ear::default(),
+            sound_ended: None,
+            looked_at: clock::now(),
+        };
         let ended = tokio::time::timeout(within, calling.steps()).await;
         calling.let_go().await;
         ended.unwrap_or_else(|_| {
@@ -265,7 +273,13 @@ impl Calling<'_> {
                         self.sound_ended.get_or_insert_with(clock::now);
                     }
                 },
-                () = tokio::time::sleep(left.min(LOOK_EVERY)) => self.look(step)?,
+                () = tokio::time::sleep(left.min(LOOK_EVERY)) => {}
+            }
+            // By the clock: while sound comes, the pause above never ends.
+            let now = clock::now();
+            if now.since(self.looked_at) >= LOOK_EVERY {
+                self.looked_at = now;
+                self.look(step)?;
             }
         }
         Ok(true)

@@ -120,10 +120,12 @@ fn each_rule_of_metrics_fires_at_what_it_names_and_not_before() {
     let webhooks =
         |n| counter("precall_answered_webhooks_total", "webhook=\"3cx\",outcome=\"signature_wrong\"", n);
     let keys = |n| counter("precall_refused_api_requests_total", "outcome=\"unauthenticated\"", n);
+    let canary = |n| counter("precall_canary_failed_in_a_row_runs", "route=\"bridge\"", n);
     let slots = |n| counter("precall_voice_missing_calls_total", "reason=\"no_slot\"", n);
     let cases = [
         ("PrecallCallersFail", calls(3, 10), calls(2, 0)),
         ("PrecallCallersFail", calls(30, 40), calls(20, 80)),
+        ("PrecallCanaryFails", canary(2), canary(1)),
         ("PrecallPbxAway", reachable("threecx", "0"), reachable("threecx", "1")),
         ("PrecallProviderAway", reachable("elevenlabs", "0"), reachable("threecx", "0")),
         ("PrecallDatabaseAway", reachable("database", "0"), reachable("database", "1")),
