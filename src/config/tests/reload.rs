@@ -53,6 +53,8 @@ fn other(variable: &Variable, folder: &Path) -> String {
         "DEFAULT_REGION" => "CH".to_owned(),
         "THREECX_BASE_URL" => "https://other.example.com".to_owned(),
         "THREECX_CLIENT_ID" => "901".to_owned(),
+        "CANARY_CLIENT_ID" => "951".to_owned(),
+        "CANARY_NUMBER" => "+493012345678".to_owned(),
         "ELEVENLABS_API_BASE" => "https://api.eu.elevenlabs.io".to_owned(),
         "INSTALLATION" => "other".to_owned(),
         "GREETING_MUSIC_ENABLED" => "false".to_owned(),
@@ -107,7 +109,10 @@ fn companions(name: &str) -> &'static [(&'static str, &'static str)] {
     ];
     const TRACES: &[(&str, &str)] =
         &[("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"), ("OTEL_TRACES_SAMPLER", "traceidratio")];
+    const CANARY: &[(&str, &str)] =
+        &[("CANARY_CLIENT_ID", "950"), ("CANARY_CLIENT_SECRET", "canary-secret-canary-secret")];
     match name {
+        _ if name.starts_with("CANARY_") => CANARY,
         _ if name.starts_with("ALERT_MAIL") || name == "ALERT_SMTP_URL" => MAIL,
         _ if name.starts_with("ALERT_WEBHOOK") => WEBHOOK,
         _ if name.starts_with("S3_") || name.starts_with("AWS_") || name == "VOICE_SAMPLE_STORAGE" => S3,
