@@ -27,6 +27,9 @@ async fn the_requests_of_a_call_are_kept_with_their_answers() {
     };
     let webhook = items.iter().find(|item| item["what"] == "POST /webhook/3cx").unwrap();
     assert!(webhook["received"].as_str().unwrap().contains("IncomingCall"), "{webhook}");
+    let report = "POST /webhook/elevenlabs/postcall: post_call_transcription";
+    let report = items.iter().find(|item| item["what"] == report).unwrap();
+    assert!(report["received"].as_str().unwrap().ends_with(" bytes)"), "its words are not shown: {report}");
     seen(&format!("POST {DIAL}"), 503);
     let dial = seen(&format!("POST {DIAL}"), 200);
     assert!(dial["sent"].as_str().unwrap().contains("agent_test") && dial["took_ms"].is_u64(), "{dial}");

@@ -113,6 +113,12 @@ impl WireLine {
         Self { received: Some(shown(body)), ..Self::new(peer, Way::Received, what) }
     }
 
+    /// A message that was received and has words of a caller: its size alone.
+    #[must_use]
+    pub fn received_unseen(peer: &'static str, what: &str, bytes: usize) -> Self {
+        Self { received: Some(format!("({bytes} bytes)")), ..Self::new(peer, Way::Received, what) }
+    }
+
     /// A message that was sent.
     #[must_use]
     pub fn sent(peer: &'static str, what: &str, body: &[u8]) -> Self {

@@ -10,6 +10,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{InitiationAnswer, InitiationAsked};
 use precall_base::invisible::without_mark;
 use precall_call::{Purpose, VoiceId};
+use precall_providers::wire_record::WireLine;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -143,7 +144,9 @@ pub(crate) async fn webhook(
     let voice = answer.voice.as_ref().or(settings.fallback_voice.as_ref()).filter(|_| answer.may_set_voice);
     let data = initiation_data(&answer, voice);
     match answer.call {
-        Some(_) => {
+        Some(call) => {
+            let line = WireLine::received("elevenlabs", "POST /webhook/elevenlabs/initiation", &body);
+            app.engine.wire().take(call, line);
             // Stored after the answer: the caller's telephone rings meanwhile, and the answer does not depend on it.
             let about = About { kind: "initiation".into(), id: asked.call_sid, at: None };
             let inbox = app.clone();

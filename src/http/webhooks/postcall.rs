@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use precall_providers::elevenlabs::AudioHead;
+use precall_providers::wire_record::WireLine;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -64,8 +65,16 @@ pub(crate) async fn webhook(
         return recording(&app, head.clone(), Some(incoming)).await;
     }
     let about = about(&parsed);
+    let call = match &parsed {
+        ProviderWebhook::Report(report, _) => report.our_call,
+        ProviderWebhook::Recording(_) | ProviderWebhook::Other => None,
+    };
     let (outcome, conversation) = in_time(async {
         let (outcome, conversation) = apply(&*app.engine, parsed).await?;
+        if let Some(call) = call.filter(|_| outcome != NOT_OURS) {
+            let what = format!("POST /webhook/elevenlabs/postcall: {}", about.kind);
+            app.engine.wire().take(call, WireLine::received_unseen("elevenlabs", &what, body.len()));
+        }
         // A report of another installation's agent is counted but not kept.
         let body = match outcome {
             NOT_OURS => return Ok((outcome, conversation)),
