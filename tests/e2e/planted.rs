@@ -361,7 +361,9 @@ async fn nothing_that_is_secret_or_personal_is_shown_anywhere() {
 /// What the service shows while it runs.
 async fn collect(url: &str, bundle: &std::path::Path, shown: &mut Shown) {
     for path in ["/metrics", "/health", "/health/ready"] {
-        let mut answer = awc::Client::default().get(format!("{url}{path}")).send().await.unwrap();
+        let request = awc::Client::default().get(format!("{url}{path}"));
+        let mut answer = request.insert_header(("x-api-key", OPERATOR_KEY)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
         let body = answer.body().limit(10_000_000).await.unwrap();
         shown.add(path, String::from_utf8_lossy(&body));
     }

@@ -33,13 +33,13 @@ pub(crate) struct CanaryMetrics {
 impl CanaryMetrics {
     pub(crate) fn register(&self, all: &mut Registry) {
         let of = |unit: &str| Unit::Other(unit.to_owned());
-        let help = "Test calls of precall itself, by how they ended";
+        let help = "Canary calls, by how they ended";
         all.register_with_unit("canary", help, of("runs"), self.runs.clone());
         let help = "How long each step of the latest test call took";
         all.register_with_unit("canary_step", help, Unit::Seconds, self.steps.clone());
         let help = "When the last test call that passed began, in seconds since 1970";
         all.register_with_unit("canary_last_success", help, Unit::Seconds, self.last_success.clone());
-        let help = "Test calls that failed one after another";
+        let help = "Canary calls that failed one after another";
         all.register_with_unit("canary_failed_in_a_row", help, of("runs"), self.failed_in_a_row.clone());
     }
 
