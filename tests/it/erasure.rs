@@ -14,6 +14,8 @@ use uuid::Uuid;
 use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, dial_fault, fault, until};
 
 /// The scripted agent's words in every conversation.
+/// Of webhooks of 3CX that are not signed.
+const TOKEN: &str = "token-of-webhooks-0123456789-0123456789";
 const WORDS: &str = "nine to five";
 
 /// Every row of every table as text.
@@ -104,7 +106,8 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
             .conversation_ms(40)
             .clone_delay_ms("5")
             .env("CALLBACK_LIMIT_PER_NUMBER_HOUR", "1000")
-            .env("STORE_RECORDINGS", "true"),
+            .env("STORE_RECORDINGS", "true")
+            .env("THREECX_WEBHOOK_TOKEN", TOKEN),
     )
     .await;
     let (caller, other) = (world.known_caller(1).await, world.known_caller(2).await);
@@ -173,6 +176,10 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     let end = json!({ "event_type": "CallEnded", "call_id": "pbx-3", "caller_id": caller, "called_number": CALLED,
         "duration": 7 });
     assert_eq!(world.post_3cx(&end).await.0, 200);
+    let (status, by_token) = world.post("/webhook/3cx", &[("x-api-key", TOKEN)], end.to_string()).await;
+    assert_eq!(status, 200, "{by_token}");
+    let kept = "select count(*) from webhooks where kind = '3cx_by_token' and body is null";
+    assert_eq!(world.count(kept, &[]).await, 1, "a late webhook by token keeps its row alone");
     assert_eq!(rows_with(&world.client, digits).await, [] as [String; 0], "late data");
     let verified = verify(&mut connect_to(&world.url).await).await.unwrap();
     assert_eq!(verified.breaches, []);
