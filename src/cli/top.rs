@@ -56,7 +56,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
         );
     }
     let session = match arguments.service.session(WITHIN) {
-        Ok(session) => Rc::new(session),
+        Ok(session) => Rc::new(session.masked()),
         Err(exit) => return exit,
     };
     let first = session.get::<Live>("live").await;

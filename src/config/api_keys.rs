@@ -37,6 +37,8 @@ pub struct Principal {
     pub scopes: Scopes,
     /// The row of a key in the database; none of an entry of `API_KEYS`.
     pub id: Option<Uuid>,
+    /// Whether the request asks for masks although its key may see more.
+    pub wants_masks: bool,
 }
 
 #[derive(Clone)]
@@ -143,7 +145,10 @@ impl ApiKeys {
         if self.0.iter().any(|known| known.digest == digest) {
             return Err("has the key of an earlier entry");
         }
-        self.0.push(Entry { principal: Principal { name: Arc::from(name), scopes, id: None }, digest });
+        self.0.push(Entry {
+            principal: Principal { name: Arc::from(name), scopes, id: None, wants_masks: false },
+            digest,
+        });
         Ok(())
     }
 }

@@ -47,7 +47,8 @@ impl StoredKey {
     fn of(row: &ApiKeyRow) -> Option<([u8; 32], Self)> {
         let digest = row.key_sha256.as_slice().try_into().ok()?;
         let scopes = Scopes::of_names(row.scopes.iter().map(String::as_str)).ok()?;
-        let principal = Principal { name: Arc::from(row.name.as_str()), scopes, id: Some(row.id) };
+        let principal =
+            Principal { name: Arc::from(row.name.as_str()), scopes, id: Some(row.id), wants_masks: false };
         let addresses = AddressList::parse(&row.addresses).ok()?;
         let is_revoked = row.revoked_at.is_some();
         Some((digest, Self { principal, addresses, expires_at: row.expires_at, is_revoked }))

@@ -23,6 +23,7 @@ pub(in crate::cli) struct Session {
     key: Secret,
     client: awc::Client,
     within: Duration,
+    is_masked: bool,
 }
 
 /// Why a request brought no answer that can be used.
@@ -59,7 +60,13 @@ impl Refusal {
 impl Session {
     /// `within` is the deadline of each request, with its answer.
     pub(super) fn new(base: String, key: Secret, within: Duration) -> Self {
-        Self { base, key, client: awc::Client::builder().timeout(within).finish(), within }
+        let client = awc::Client::builder().timeout(within).finish();
+        Self { base, key, client, within, is_masked: false }
+    }
+
+    /// Asks for masked numbers, whatever the key may see: whoever asks every second must not fill the audit log.
+    pub(in crate::cli) fn masked(self) -> Self {
+        Self { is_masked: true, ..self }
     }
 
     /// The address of the service.
@@ -70,7 +77,11 @@ impl Session {
     /// Reads a path below `/api/v1`.
     pub(in crate::cli) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Refusal> {
         let url = self.url(path);
-        self.exchange(&url, self.client.get(&url).bearer_auth(self.key.expose()).send()).await
+        let mut request = self.client.get(&url).bearer_auth(self.key.expose());
+        if self.is_masked {
+            request = request.insert_header(("x-masked", "true"));
+        }
+        self.exchange(&url, request.send()).await
     }
 
     /// Posts to a path below `/api/v1`.

@@ -19,7 +19,8 @@ pub(crate) enum Sight {
 
 impl Sight {
     pub(crate) fn of(principal: &Principal) -> Self {
-        if principal.scopes.allow(Scope::Pii) { Self::Whole } else { Self::Masked }
+        let may_see = principal.scopes.allow(Scope::Pii) && !principal.wants_masks;
+        if may_see { Self::Whole } else { Self::Masked }
     }
 
     /// A number, an extension, or what a PBX wrote in place of one. Extensions are not personal.
