@@ -59,8 +59,8 @@ impl<N: Needs> FromRequest for Allowed<N> {
     }
 }
 
-/// A request with this header is answered as if its key had no scope `pii`, and gets no audit row: for boards, which ask
-/// again and again.
+/// A request with this header is answered as if its key had no scope `pii`, and gets no audit row: for boards, which
+/// ask again and again.
 const MASKED: &str = "x-masked";
 
 pub(crate) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
