@@ -1,7 +1,7 @@
 //! A caller hangs up in each phase of a live call: the audio stops, no other attempt is made, the clone continues.
 
 use jiff::{SignedDuration, Timestamp};
-use precall_simulators::threecx::{Fault, Mode, NewCall, Outcome, Turn};
+use precall_simulators::threecx::{EndedBy, Fault, Mode, NewCall, Outcome, Turn};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -87,5 +87,24 @@ async fn a_hang_up_in_any_phase_stops_everything_except_the_clone() {
     world.until("every clone is kept", || async { world.count(cached, &[]).await == 5 }).await;
     let metadata: Value = world.released(held.0).await.get("metadata");
     assert!(metadata["audio"]["written_ms"].as_i64().unwrap() > 1_000, "{metadata}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_leg_is_dropped_as_soon_as_a_pbx_that_was_away_can_be_reached_again() {
+    let world = PbxWorld::with(PbxPlan::default().holding()).await;
+    let caller = world.known_caller(1).await;
+    let pbx_id = world.rings(&caller);
+    let call = world.call_of(&pbx_id).await;
+    world.until("the leg is connected", || async { world.report(&pbx_id).heard_ms > 0 }).await;
+    world.pbx.set_faults(vec![Fault { suffix: "/drop".into(), close: true, ..Fault::default() }]);
+    world.operator_ends(call).await;
+    world.released(call).await;
+    // The caller hears nothing by now, and four attempts were not enough once.
+    world.until("many attempts", || async { world.asked("POST", "/drop").len() >= 7 }).await;
+    assert_eq!(world.report(&pbx_id).ended_at, None, "the PBX has dropped nothing");
+    world.pbx.set_faults(Vec::new());
+    let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_at.is_some()).await;
+    assert_eq!(report.ended_by, Some(EndedBy::Client));
     world.stop().await;
 }

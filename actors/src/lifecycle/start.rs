@@ -48,6 +48,7 @@ use crate::observe::start_refusal::StartRefusal;
 use crate::observe::traces::Traces;
 use crate::observe::traces::exporter::{Exporter, TraceSettings};
 use crate::observe::wire_log::WireLog;
+use crate::pbx::dropping_legs::DroppingLegs;
 use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::pbx_health::PbxState;
 use crate::pbx::pbx_side::PbxSide;
@@ -390,6 +391,7 @@ fn pbx_side(
     let side = PbxSide {
         held: HeldLegs::new(media.clone(), log.clone()),
         media,
+        dropping: DroppingLegs::default(),
         state: Arc::clone(&state),
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
         look: address.recipient(),

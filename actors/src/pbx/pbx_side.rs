@@ -7,6 +7,7 @@ use actix::Recipient;
 use precall_audio::Media;
 use precall_providers::threecx::client::ThreeCx;
 
+use crate::pbx::dropping_legs::DroppingLegs;
 use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::leg_events::LookAt;
 use crate::pbx::pbx_health::PbxState;
@@ -18,6 +19,8 @@ pub struct PbxSide {
     pub media: Media,
     /// Legs that hear hold music before their call is known.
     pub held: HeldLegs,
+    /// Legs that are being dropped.
+    pub dropping: DroppingLegs,
     /// State of the connection.
     pub state: Arc<PbxState>,
     /// Client for commands to its legs.

@@ -270,6 +270,7 @@ impl Handler<PbxLegEvent> for CallSupervisor {
                 self.waiting.gone(&leg);
                 if let Some(side) = &self.services.pbx {
                     side.held.release(&leg);
+                    side.dropping.over(&leg);
                 }
                 for event in self.legs.gone(&leg, at) {
                     self.deliver_leg_event(event, at, ctx);
