@@ -246,7 +246,10 @@ fn a_silent_socket_is_replaced_by_lists_until_it_speaks_again() {
         // No event tells of it.
         scene.pbx.set_legs(&[leg(5, "Connected", "0171")]);
         while scene.received.recv().await.unwrap() != "seen 5 Connected 0171" {}
-        assert!(!scene.state.is_open(), "health shows it");
+        // The second list after the start may have found it. While the socket is silent, lists come again and again.
+        while scene.state.is_open() {
+            scene.received.recv().await.unwrap();
+        }
         assert!(scene.state.failing_since().is_some());
         assert!(scene.state.last_error().unwrap().1.contains("open but silent"));
         assert_eq!(scene.warnings("open but silent"), 1);
