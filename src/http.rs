@@ -3,6 +3,7 @@
 mod api;
 pub(crate) mod inbound;
 mod ops;
+mod pages;
 mod status;
 pub(crate) mod webhooks;
 
@@ -23,6 +24,7 @@ mod request_id;
 mod response;
 mod routes;
 mod secret_uses;
+mod sessions;
 mod settings;
 mod shed;
 mod unsupported;

@@ -24,7 +24,7 @@ pub(super) mod page;
 pub(super) mod query_check;
 pub(super) mod read;
 pub(super) mod samples;
-mod sight;
+pub(super) mod sight;
 pub(super) mod speakers;
 pub(super) mod statistics;
 pub(super) mod voices;

@@ -17,6 +17,7 @@ use crate::http::api::open_streams::OpenStreams;
 use crate::http::key_ring::KeyRing;
 use crate::http::refusals::Refusals;
 use crate::http::secret_uses::SecretUses;
+use crate::http::sessions::Sessions;
 use crate::reload::ReloadDesk;
 
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
@@ -37,6 +38,7 @@ pub(crate) struct AppState {
     pub(crate) pool: Pool,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) keys: Arc<KeyRing>,
+    pub(crate) sessions: Sessions,
     pub(crate) secret_uses: SecretUses,
     pub(crate) streams: Arc<OpenStreams>,
     pub(crate) uploads: Arc<Semaphore>,
@@ -61,6 +63,7 @@ impl AppState {
             log,
             engine,
             pool,
+            sessions: Sessions::default(),
             secret_uses: SecretUses::default(),
             streams: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),

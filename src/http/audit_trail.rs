@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpResponse, web};
 use precall_store::StoreError;
@@ -67,7 +67,9 @@ pub(crate) async fn audited<B: MessageBody + 'static>(
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let app = request.app_data::<web::Data<AppState>>().cloned();
     let response = next.call(request).await?;
-    let (true, Some(app)) = (response.status().is_success(), app) else { return Ok(response) };
+    // A form of the dashboard is answered with a redirect.
+    let is_done = response.status().is_success() || response.status() == StatusCode::SEE_OTHER;
+    let (true, Some(app)) = (is_done, app) else { return Ok(response) };
     let change = response.response().extensions().get::<Change>().cloned();
     if is_read && change.is_none() {
         return Ok(response);

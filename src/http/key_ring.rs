@@ -118,21 +118,28 @@ impl KeyRing {
     /// `unauthenticated`, `address_not_trusted`, `too_many_wrong_keys`, or `database_unreachable` as long as the keys
     /// of the database were never read.
     pub(crate) fn authenticate(&self, presented: &str, client: Option<IpAddr>) -> Result<Principal, Problem> {
-        let now = wall();
-        let known = match self.settings.now().api_keys.authenticate(presented) {
-            Some(principal) => Ok(principal),
-            None => self.stored_key(presented, client, now),
+        let known = match key_digest(presented) {
+            Some(digest) => self.owner(&digest, client),
+            None => Err(unknown_key()),
         };
-        match known {
-            Ok(principal) => {
-                locked(&self.uses).insert((principal.id, Arc::clone(&principal.name)), now);
-                Ok(principal)
-            }
-            Err(problem) if problem.code == Code::Unauthenticated => {
-                Err(self.throttled(client).unwrap_or(problem))
-            }
-            Err(problem) => Err(problem),
-        }
+        known.map_err(|problem| match problem.code {
+            Code::Unauthenticated => self.throttled(client).unwrap_or(problem),
+            _ => problem,
+        })
+    }
+
+    /// The owner of the key with this SHA-256, for a session that began with the key.
+    ///
+    /// # Errors
+    /// As for [`Self::authenticate`]; no wrong key is counted.
+    pub(crate) fn owner(&self, digest: &[u8; 32], client: Option<IpAddr>) -> Result<Principal, Problem> {
+        let now = wall();
+        let principal = match self.settings.now().api_keys.of_digest(digest) {
+            Some(principal) => principal,
+            None => self.stored_key(digest, client, now)?,
+        };
+        locked(&self.uses).insert((principal.id, Arc::clone(&principal.name)), now);
+        Ok(principal)
     }
 
     /// Whether the API is closed: there is no key at all.
@@ -169,14 +176,12 @@ impl KeyRing {
         Ok(())
     }
 
-    fn stored_key(&self, presented: &str, client: Option<IpAddr>, now: At) -> Result<Principal, Problem> {
-        let unknown = || Problem::new(Code::Unauthenticated, "unknown API key");
-        let digest = key_digest(presented).ok_or_else(unknown)?;
+    fn stored_key(&self, digest: &[u8; 32], client: Option<IpAddr>, now: At) -> Result<Principal, Problem> {
         let Some(stored) = locked(&self.stored).clone() else {
             let words = "the API keys of the database could not be read yet; those of API_KEYS can be used";
             return Err(Problem::new(Code::DatabaseUnreachable, words));
         };
-        stored.get(&digest).ok_or_else(unknown)?.checked(client, now)
+        stored.get(digest).ok_or_else(unknown_key)?.checked(client, now)
     }
 
     /// Counts a wrong key. A right key is not held up: whoever shares an address with a guesser must not be shut out,
@@ -194,6 +199,10 @@ impl KeyRing {
             locked(&self.uses).iter().filter_map(|((id, _), at)| Some(((*id)?, *at))).collect();
         if uses.is_empty() { Ok(()) } else { api_keys::used(&self.pool, &uses).await }
     }
+}
+
+fn unknown_key() -> Problem {
+    Problem::new(Code::Unauthenticated, "unknown API key")
 }
 
 async fn keep_up(ring: Weak<KeyRing>) {

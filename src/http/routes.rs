@@ -17,9 +17,9 @@ use crate::http::api::{
     audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, live,
     operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
 };
-use crate::http::ops::{api_page, board, health, metrics_page};
+use crate::http::ops::{api_page, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
-use crate::http::{audit_trail, openapi, outcome_metrics, request_id, shed, unsupported};
+use crate::http::{audit_trail, openapi, outcome_metrics, pages, request_id, shed, unsupported};
 
 /// Declares every path.
 pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
@@ -29,9 +29,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .error_handler(|_, _| Problem::new(Code::BadQuery, "the query cannot be read").into()),
         )
         .app_data(PathConfig::default().error_handler(|_, _| Problem::of(Code::NotFound).into()))
-        .service(readable("/", board::page))
-        .service(readable("/board.js", board::script))
-        .service(readable("/board.css", board::style))
+        .configure(pages::routes::routes)
         .service(readable("/api/docs", api_page::page))
         .service(readable("/api/docs/page.js", api_page::script))
         .service(readable("/api/docs/page.css", api_page::style))
@@ -152,7 +150,7 @@ pub(crate) fn management_routes(config: &mut ServiceConfig, _: &Settings) {
 }
 
 /// A path with GET and HEAD.
-fn readable<F, Args>(path: &str, handler: F) -> Resource
+pub(super) fn readable<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args> + Clone,
     Args: FromRequest + 'static,
@@ -166,8 +164,8 @@ async fn not_found() -> Result<HttpResponse, Problem> {
     Err(Problem::of(Code::NotFound))
 }
 
-/// Origins whose pages may use the API from a browser. Keys are in headers, not in cookies, so that no other page can
-/// use the key of a visitor.
+/// Origins whose pages may use the API from a browser. Their requests carry a key in a header: credentials are not
+/// allowed, so that no other page can use the session of a visitor.
 fn cors(origins: &CorsOrigins) -> Cors {
     let cors = Cors::default()
         .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])

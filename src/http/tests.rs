@@ -20,6 +20,7 @@ mod harness;
 mod health;
 mod line_ends;
 pub(in crate::http) mod log_lines;
+mod pages;
 mod postcall;
 mod scripted;
 mod threecx;

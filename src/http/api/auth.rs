@@ -2,6 +2,7 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::net::IpAddr;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
@@ -11,6 +12,7 @@ use crate::config::{Principal, Scope};
 use crate::http::app_state::AppState;
 use crate::http::client_address;
 use crate::http::error::{Code, Problem};
+use crate::http::sessions::{CSRF, is_from_elsewhere};
 
 /// The scope that a handler needs.
 pub(crate) trait Needs: 'static {
@@ -63,24 +65,42 @@ impl<N: Needs> FromRequest for Allowed<N> {
 /// ask again and again.
 const MASKED: &str = "x-masked";
 
+/// The owner of the request's API key, or of the session of a page, if it has the scope.
 pub(crate) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
     let app = AppState::of(request)?;
-    let presented = presented_key(request).ok_or_else(|| {
-        let detail = match app.keys.is_empty() {
-            true => "the API is closed: there is no key (set API_KEYS)",
-            false => "send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
-        };
-        Problem::new(Code::Unauthenticated, detail)
-    })?;
-    let mut principal =
-        app.keys.authenticate(presented, client_address::address(request, &app.settings()))?;
+    let address = client_address::address(request, &app.settings());
+    let mut principal = match presented_key(request) {
+        Some(key) => app.keys.authenticate(key, address)?,
+        None => of_session(&app, request, address)?,
+    };
     if !principal.scopes.allow(scope) {
         let detail = format!("this needs a key with the scope {}", scope.name());
         return Err(Problem::new(Code::Forbidden, detail));
     }
-    principal.wants_masks = request.headers().contains_key(MASKED);
+    principal.wants_masks |= request.headers().contains_key(MASKED);
     // For the audit row.
     request.extensions_mut().insert(principal.clone());
+    Ok(principal)
+}
+
+/// A page of the dashboard sends no key: its cookie names the session. A change must carry the token of the session,
+/// which pages of other sites do not have.
+fn of_session(app: &AppState, request: &HttpRequest, address: Option<IpAddr>) -> Result<Principal, Problem> {
+    let Some(session) = app.sessions.of(request) else {
+        let detail = match app.keys.is_empty() {
+            true => "the API is closed: there is no key (set API_KEYS)",
+            false => "send `Authorization: Bearer KEY` or `X-API-Key: KEY`",
+        };
+        return Err(Problem::new(Code::Unauthenticated, detail));
+    };
+    let token = request.headers().get(CSRF).and_then(|value| value.to_str().ok());
+    let is_change = !request.method().is_safe();
+    if is_change && (is_from_elsewhere(request) || !token.is_some_and(|token| session.has_token(token))) {
+        let detail = "a change by a page must carry its X-CSRF-Token: load the page again";
+        return Err(Problem::new(Code::Forbidden, detail));
+    }
+    let mut principal = app.keys.owner(&session.key, address)?;
+    principal.wants_masks = !session.shows_personal;
     Ok(principal)
 }
 

@@ -7,8 +7,8 @@ use actix_web::HttpResponse;
 use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
 use utoipa_swagger_ui::Config;
 
-use super::board::answer;
 use crate::http::error::{Code, Problem};
+use crate::http::pages::answer;
 
 /// The HTML page.
 pub(crate) async fn page() -> HttpResponse {

@@ -12,15 +12,15 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct CapacityAnswer {
     /// Live calls, of `MAX_LIVE_CALLS`.
-    live_calls: MeasureAnswer,
+    pub(crate) live_calls: MeasureAnswer,
     /// Conversations at ElevenLabs, of the lower of `AGENT_CONCURRENCY` and the agent's own limit.
-    agents: MeasureAnswer,
+    pub(crate) agents: MeasureAnswer,
     /// Voice slots of the account.
-    voice_slots: MeasureAnswer,
+    pub(crate) voice_slots: MeasureAnswer,
     /// Voices added or edited, of what the account allows.
-    voice_edits: MeasureAnswer,
+    pub(crate) voice_edits: MeasureAnswer,
     /// Simultaneous calls of the PBX, by `THREECX_SIMULTANEOUS_CALLS`. Their use is not known.
-    threecx_calls: MeasureAnswer,
+    pub(crate) threecx_calls: MeasureAnswer,
     /// Bytes in the spool, of what it can hold: `SPOOL_MAX_MB`, or less if its disk has less room. Null limit: no
     /// spool. `short`: the disk has less room than `SPOOL_MAX_MB`.
     spool_bytes: MeasureAnswer,
@@ -34,18 +34,18 @@ pub(crate) struct CapacityAnswer {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MeasureAnswer {
     /// In use.
-    used: Option<u64>,
+    pub(crate) used: Option<u64>,
     /// The limit.
-    limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     /// Whether the limit is below what was configured: `MAX_LIVE_CALLS`, or `SPOOL_MAX_MB` for the spool.
-    short: bool,
+    pub(crate) short: bool,
     /// When ElevenLabs last said so. precall counts its own clones and deletions since then. Absent: not
     /// known, or its own count.
     #[serde(skip_serializing_if = "Option::is_none")]
     checked_at: Option<Timestamp>,
     /// Seconds since then.
     #[serde(skip_serializing_if = "Option::is_none")]
-    age_seconds: Option<u64>,
+    pub(crate) age_seconds: Option<u64>,
 }
 
 /// Use of a budget.

@@ -28,28 +28,28 @@ pub(crate) struct HealthAnswer {
     pub(crate) status: &'static str,
     /// The database.
     #[schema(value_type = DatabaseHealth)]
-    database: &'static str,
+    pub(crate) database: &'static str,
     /// ElevenLabs.
     #[schema(value_type = ProviderHealth)]
-    elevenlabs: &'static str,
+    pub(crate) elevenlabs: &'static str,
     /// The call control of 3CX.
     #[schema(value_type = PbxHealth)]
-    threecx: &'static str,
+    pub(crate) threecx: &'static str,
     /// Spool for events during a database outage; `waiting`: it holds events.
     #[schema(value_type = SpoolHealthName)]
-    spool: &'static str,
+    pub(crate) spool: &'static str,
     /// Bytes in the spool.
     #[serde(skip_serializing_if = "Option::is_none")]
     spooled_bytes: Option<u64>,
     /// What needs a person, the most serious first.
     #[serde(skip_serializing_if = "Option::is_none")]
-    problems: Option<Vec<ProblemAnswer>>,
+    pub(crate) problems: Option<Vec<ProblemAnswer>>,
     /// Whether new calls are accepted.
     ready: bool,
     /// Whether precall is shutting down.
-    draining: bool,
+    pub(crate) draining: bool,
     /// Whether this precall is a standby: another one is the leader of this database.
-    standby: bool,
+    pub(crate) standby: bool,
     /// Events that are not durable yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     queued_events: Option<usize>,
@@ -58,7 +58,7 @@ pub(crate) struct HealthAnswer {
     live_calls: Option<usize>,
     /// Use of limited resources.
     #[serde(skip_serializing_if = "Option::is_none")]
-    capacity: Option<CapacityAnswer>,
+    pub(crate) capacity: Option<CapacityAnswer>,
     /// Milliseconds since the last progress of the slowest part of precall.
     #[serde(skip_serializing_if = "Option::is_none")]
     heartbeat_age_ms: Option<u64>,
@@ -75,20 +75,20 @@ pub(crate) struct HealthAnswer {
 pub(crate) struct ProblemAnswer {
     /// What it is about.
     #[schema(value_type = ProblemArea)]
-    area: &'static str,
+    pub(crate) area: &'static str,
     /// Since when.
-    since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// What happened, in the words of the service that refused. At most 300 characters, numbers are masked.
     #[schema(max_length = 300)]
-    words: String,
+    pub(crate) words: String,
     /// What to do.
-    remedy: &'static str,
+    pub(crate) remedy: &'static str,
     /// Failures in the last ten minutes; 0 where outcomes are not counted.
-    failed: usize,
+    pub(crate) failed: usize,
     /// Successes in the last ten minutes.
-    succeeded: usize,
+    pub(crate) succeeded: usize,
     /// The last call that it happened to.
-    call: Option<String>,
+    pub(crate) call: Option<String>,
 }
 
 impl ProblemAnswer {

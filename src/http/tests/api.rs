@@ -263,7 +263,7 @@ async fn without_the_database_reads_are_503() {
 async fn a_missing_path_or_call_is_a_problem() {
     let server = run();
     for path in
-        ["/nothing", "/api/v1/nothing", "/api/v2/calls", "/webhook", "/api/v1/calls/1/2/3", "/board.css/x"]
+        ["/nothing", "/api/v1/nothing", "/api/v2/calls", "/webhook", "/api/v1/calls/1/2/3", "/assets/0/x.js"]
     {
         let answer = get(server.address, path, &[]).await;
         assert_eq!((answer.status, answer.code().as_str()), (404, "not_found"), "{path}");

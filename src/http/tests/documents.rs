@@ -1,4 +1,4 @@
-//! The OpenAPI document and the live board.
+//! The OpenAPI document and its page.
 
 use std::collections::BTreeSet;
 
@@ -8,39 +8,14 @@ use super::client::{get, send};
 use super::harness::{OPERATOR, READER, run};
 use crate::http::openapi::Document;
 
-#[actix_web::test]
-async fn the_board_loads_only_its_own_files() {
-    let server = run();
-    for (path, media_type) in
-        [("/", "text/html"), ("/board.js", "text/javascript"), ("/board.css", "text/css")]
-    {
-        let answer = get(server.address, path, &[]).await;
-        assert_eq!(answer.status, 200);
-        assert!(answer.headers["content-type"].starts_with(media_type));
-        assert!(answer.headers["content-security-policy"].contains("default-src 'none'"));
-        assert_eq!(answer.headers["x-content-type-options"], "nosniff");
-        assert_eq!(answer.headers["x-frame-options"], "DENY");
-        assert_eq!(answer.headers["referrer-policy"], "no-referrer");
-        assert_eq!(answer.headers["cache-control"], "no-cache");
-        assert!(
-            !answer.body.contains("http://") && !answer.body.contains("https://"),
-            "no requests elsewhere"
-        );
-    }
-}
-
 #[test]
-fn the_scripts_of_the_pages_never_write_markup() {
-    for script in [include_str!("../../board/board.js"), include_str!("../../api_docs/page.js")] {
-        for word in
-            ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"]
-        {
-            assert!(!script.contains(word), "{word}");
-        }
+fn the_script_of_the_api_page_never_writes_markup() {
+    let script = include_str!("../../api_docs/page.js");
+    for word in ["innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"] {
+        assert!(!script.contains(word), "{word}");
     }
-    for page in [include_str!("../../board/index.html"), include_str!("../../api_docs/index.html")] {
-        assert!(!page.contains("onclick") && !page.contains("style="), "the policy forbids both");
-    }
+    let page = include_str!("../../api_docs/index.html");
+    assert!(!page.contains("onclick") && !page.contains("style="), "the policy forbids both");
 }
 
 #[actix_web::test]
@@ -179,8 +154,7 @@ fn every_path_of_the_server_is_documented_and_has_an_id_of_its_own() {
         }
     }
     let mut served = served();
-    // The board and the page of the API are for people.
-    served.retain(|path| !["get /", "get /board.js", "get /board.css"].contains(&path.as_str()));
+    // The page of the API is for people.
     served.retain(|path| !path.starts_with("get /api/docs"));
     assert!(
         served.len() > 30 && served.contains("put /api/v1/bypass") && served.contains("get /metrics"),

@@ -1,0 +1,2 @@
+// The live board: keeps the page up to date from the live stream.
+export {};

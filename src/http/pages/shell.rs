@@ -1,0 +1,163 @@
+//! What is around every page: the head, the navigation, the signed-in key, and what needs a person.
+
+use actix_web::HttpResponse;
+use maud::{DOCTYPE, Markup, html};
+
+use super::viewer::Viewer;
+use super::{answer, assets};
+use crate::config::Scope;
+
+/// An entry of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Section {
+    /// `/`: the live calls.
+    Live,
+}
+
+impl Section {
+    /// In the order of the navigation.
+    const ALL: &'static [Self] = &[Self::Live];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "Live",
+        }
+    }
+
+    fn path(self) -> &'static str {
+        match self {
+            Self::Live => "/",
+        }
+    }
+}
+
+/// A page to be made.
+pub(super) struct Page<'a> {
+    /// The title, in the window and as heading for screen readers.
+    pub(super) title: &'a str,
+    /// The entry of the navigation that it belongs to.
+    pub(super) section: Section,
+    /// Its own style sheets and scripts, such as `live/live.js`.
+    pub(super) files: &'a [&'a str],
+}
+
+/// A whole page for somebody who has signed in.
+pub(super) fn page(viewer: &Viewer, page: &Page<'_>, body: &Markup) -> HttpResponse {
+    let whole = html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(page.title, Some(&viewer.session.csrf), page.files))
+            body {
+                a .skip href="#main" { "Skip to the content" }
+                (bar(viewer, page.section))
+                p #stale role="status" hidden {}
+                main #main tabindex="-1" {
+                    h1 .unseen { (page.title) }
+                    (body)
+                }
+                (keys_help())
+                p #announce .unseen aria-live="polite" {}
+            }
+        }
+    };
+    answer("text/html; charset=utf-8").body(whole.into_string())
+}
+
+/// A page for nobody in particular: sign-in, or a problem.
+pub(super) fn bare(title: &str, body: &Markup) -> Markup {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            (head(title, None, &["sign_in/sign_in.css"]))
+            body .bare {
+                main #main {
+                    p .brand { "precall" }
+                    h1 { (title) }
+                    (body)
+                }
+            }
+        }
+    }
+}
+
+fn head(title: &str, csrf: Option<&str>, files: &[&str]) -> Markup {
+    let of = |end: &'static str| files.iter().filter(move |file| file.ends_with(end));
+    html! {
+        head {
+            meta charset="utf-8";
+            meta name="viewport" content="width=device-width, initial-scale=1";
+            meta name="robots" content="noindex";
+            meta name="color-scheme" content="light dark";
+            @if let Some(csrf) = csrf { meta name="csrf" content=(csrf); }
+            title { (title) " - precall" }
+            link rel="icon" href="data:,";
+            link rel="stylesheet" href=(assets::path("shell/shell.css"));
+            @for file in of(".css") { link rel="stylesheet" href=(assets::path(file)); }
+            @if csrf.is_some() { script type="module" src=(assets::path("shell/shell.js")) {} }
+            @for file in of(".js") { script type="module" src=(assets::path(file)) {} }
+        }
+    }
+}
+
+fn bar(viewer: &Viewer, current: Section) -> Markup {
+    html! {
+        header .bar {
+            a .brand href="/" { "precall" }
+            nav aria-label="Pages" {
+                @for section in Section::ALL {
+                    a href=(section.path()) aria-current=[(*section == current).then_some("page")] {
+                        (section.name())
+                    }
+                }
+            }
+            form .search action="/search" role="search" {
+                label .unseen for="search" { "Find a call by number, 3CX id, conversation or precall's id" }
+                input #search name="q" type="search" placeholder="/ search" autocomplete="off" maxlength="256";
+            }
+            details .me {
+                summary { (viewer.principal.name) " (" (viewer.principal.scopes.names().join(", ")) ")" }
+                div .menu {
+                    @if viewer.may(Scope::Pii) {
+                        form method="post" action="/session/personal" {
+                            (csrf_field(viewer))
+                            input type="hidden" name="next" value=(viewer.here);
+                            @if viewer.session.shows_personal {
+                                button name="show" value="false" { "Mask numbers and words" }
+                            } @else {
+                                button name="show" value="true" { "Show numbers and words" }
+                                p { "Each look is in the audit log." }
+                            }
+                        }
+                    }
+                    button #theme type="button" hidden { "Switch light and dark" }
+                    form method="post" action="/sign-out" {
+                        (csrf_field(viewer))
+                        button { "Sign out" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The hidden field that every form of a page needs.
+pub(super) fn csrf_field(viewer: &Viewer) -> Markup {
+    html! { input type="hidden" name="csrf" value=(viewer.session.csrf); }
+}
+
+/// What `?` shows. A page's own keys are added by its script.
+fn keys_help() -> Markup {
+    html! {
+        dialog #keys aria-labelledby="keys-title" {
+            h2 #keys-title { "Keys" }
+            dl {
+                dt { kbd { "/" } } dd { "search" }
+                dt { kbd { "j" } " " kbd { "k" } } dd { "next row, previous row" }
+                dt { kbd { "Enter" } } dd { "open the row" }
+                dt { kbd { "Esc" } } dd { "close, or leave the search" }
+                dt { kbd { "?" } } dd { "this list" }
+            }
+            form method="dialog" { button { "Close" } }
+        }
+    }
+}
