@@ -1,7 +1,7 @@
 //! The PBX: its event stream, its legs, and commands to them.
 
-pub mod dropping_legs;
 pub mod held_legs;
+pub mod leaving_legs;
 pub mod leg_book;
 pub mod leg_commands;
 pub mod leg_events;

@@ -5,7 +5,7 @@ use precall_simulators::threecx::{EndedBy, Fault, Mode, NewCall, Outcome, Turn};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::support::{AGENT, PbxPlan, PbxWorld, Plan};
+use crate::support::{AGENT, PERSON, PbxPlan, PbxWorld, Plan};
 
 /// Long enough that a busy machine still hangs up in the middle of it.
 const LONG_NOTICE: &str = "An artificial voice answers now.";
@@ -106,5 +106,53 @@ async fn a_leg_is_dropped_as_soon_as_a_pbx_that_was_away_can_be_reached_again() 
     world.pbx.set_faults(Vec::new());
     let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_at.is_some()).await;
     assert_eq!(report.ended_by, Some(EndedBy::Client));
+    world.stop().await;
+}
+
+/// Every request for this action fails without an answer, as while a PBX restarts its web server.
+fn unreachable_for(action: &str) -> Vec<Fault> {
+    vec![Fault { suffix: action.into(), close: true, ..Fault::default() }]
+}
+
+#[actix::test]
+async fn a_leg_is_turned_away_as_soon_as_a_pbx_that_was_away_can_be_reached_again() {
+    let world = PbxWorld::with(PbxPlan::default().holding().env("MAX_LIVE_CALLS", "1")).await;
+    let first = world.rings(&world.known_caller(1).await);
+    world.call_of(&first).await;
+    world.pbx.set_faults(unreachable_for("/routeto"));
+    let second = world.rings(&world.known_caller(2).await);
+    world.until("many attempts", || async { world.asked("POST", "/routeto").len() >= 7 }).await;
+    assert!(world.report(&second).transfers.is_empty(), "the PBX has routed nothing");
+    world.pbx.set_faults(Vec::new());
+    let report = world.at_pbx(&second, "a person is called", |call| !call.transfers.is_empty()).await;
+    assert_eq!(report.transfers[0].destination, PERSON);
+    world.hangs_up(&first);
+    world.hangs_up(&second);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_leg_that_cannot_be_routed_is_dropped() {
+    let world = PbxWorld::with(PbxPlan::default().holding().env("MAX_LIVE_CALLS", "1")).await;
+    let first = world.rings(&world.known_caller(1).await);
+    world.call_of(&first).await;
+    world.pbx.set_faults(vec![Fault { suffix: "/routeto".into(), status: Some(422), ..Fault::default() }]);
+    let second = world.rings(&world.known_caller(2).await);
+    let report = world.at_pbx(&second, "the leg is dropped", |call| call.ended_at.is_some()).await;
+    assert_eq!(report.ended_by, Some(EndedBy::Client));
+    world.hangs_up(&first);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_ringing_leg_is_answered_as_soon_as_a_pbx_that_was_away_can_be_reached_again() {
+    let world = PbxWorld::with(PbxPlan::default().holding()).await;
+    world.pbx.set_faults(unreachable_for("/answer"));
+    let caller = world.known_caller(1).await;
+    let pbx_id = world.rings_so(NewCall { mode: Mode::NeedsAnswer, ..NewCall::from(&caller) });
+    world.until("several attempts", || async { world.asked("POST", "/answer").len() >= 3 }).await;
+    world.pbx.set_faults(Vec::new());
+    world.until("the leg is connected", || async { world.report(&pbx_id).heard_ms > 0 }).await;
+    world.hangs_up(&pbx_id);
     world.stop().await;
 }

@@ -48,8 +48,8 @@ use crate::observe::start_refusal::StartRefusal;
 use crate::observe::traces::Traces;
 use crate::observe::traces::exporter::{Exporter, TraceSettings};
 use crate::observe::wire_log::WireLog;
-use crate::pbx::dropping_legs::DroppingLegs;
 use crate::pbx::held_legs::HeldLegs;
+use crate::pbx::leaving_legs::LeavingLegs;
 use crate::pbx::pbx_health::PbxState;
 use crate::pbx::pbx_side::PbxSide;
 use crate::reports::report_collector::ReportCollector;
@@ -391,7 +391,7 @@ fn pbx_side(
     let side = PbxSide {
         held: HeldLegs::new(media.clone(), log.clone()),
         media,
-        dropping: DroppingLegs::default(),
+        leaving: LeavingLegs::default(),
         state: Arc::clone(&state),
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
         look: address.recipient(),

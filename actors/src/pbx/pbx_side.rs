@@ -7,8 +7,8 @@ use actix::Recipient;
 use precall_audio::Media;
 use precall_providers::threecx::client::ThreeCx;
 
-use crate::pbx::dropping_legs::DroppingLegs;
 use crate::pbx::held_legs::HeldLegs;
+use crate::pbx::leaving_legs::LeavingLegs;
 use crate::pbx::leg_events::LookAt;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::per_arbiter::PerArbiter;
@@ -19,8 +19,8 @@ pub struct PbxSide {
     pub media: Media,
     /// Legs that hear hold music before their call is known.
     pub held: HeldLegs,
-    /// Legs that are being dropped.
-    pub dropping: DroppingLegs,
+    /// Legs that are being sent away or dropped.
+    pub leaving: LeavingLegs,
     /// State of the connection.
     pub state: Arc<PbxState>,
     /// Client for commands to its legs.

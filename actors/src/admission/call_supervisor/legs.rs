@@ -46,6 +46,10 @@ impl CallSupervisor {
             return self.wait_with_leg(participant, at);
         }
         let known = self.legs.call_of(&participant.leg);
+        if let (None, Some(side)) = (known, &self.services.pbx) {
+            // An order to an earlier leg of this id must not reach this one.
+            side.leaving.over(&participant.leg);
+        }
         let Some(call) = known.or_else(|| self.call_of_new_leg(participant, at, ctx)) else { return };
         self.waiting.gone(&participant.leg);
         let Some(event) = self.legs.seen(call, &participant.leg, state) else { return };
@@ -248,6 +252,9 @@ impl Handler<Synced> for CallSupervisor {
 
     fn handle(&mut self, _: Synced, ctx: &mut Context<Self>) {
         self.start.has_list = true;
+        if let Some(side) = &self.services.pbx {
+            side.leaving.compared(|leg| self.legs.call_of(leg).is_some() || self.legs.is_left_over(leg));
+        }
         if self.ready {
             self.end_calls_without_legs(ctx);
         }
@@ -270,7 +277,7 @@ impl Handler<PbxLegEvent> for CallSupervisor {
                 self.waiting.gone(&leg);
                 if let Some(side) = &self.services.pbx {
                     side.held.release(&leg);
-                    side.dropping.over(&leg);
+                    side.leaving.over(&leg);
                 }
                 for event in self.legs.gone(&leg, at) {
                     self.deliver_leg_event(event, at, ctx);

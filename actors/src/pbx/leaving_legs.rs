@@ -1,5 +1,5 @@
-//! Legs that precall drops and the PBX still has. A PBX that cannot be reached drops nothing, and its caller hears
-//! nothing any more: so the order is repeated until it is carried out, or until the leg is gone.
+//! Legs that precall sends away or drops, and the PBX still has. While a PBX cannot be reached it carries out nothing,
+//! and the caller hears nothing: so the order is repeated until it is carried out, or until the leg is gone.
 //!
 //! The feed says when a leg is gone, also after a restart of the PBX, which gives its id to another leg. An order that
 //! is repeated beyond that would drop a stranger.
@@ -9,12 +9,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use precall_providers::threecx::address::LegAddress;
 
-/// The legs of one PBX that are being dropped.
+/// The legs of one PBX that must leave.
 #[derive(Debug, Default)]
-pub struct DroppingLegs(Mutex<HashSet<LegAddress>>);
+pub struct LeavingLegs(Mutex<HashSet<LegAddress>>);
 
-impl DroppingLegs {
-    /// The leg is being dropped. False if it was already.
+impl LeavingLegs {
+    /// The leg must leave. False if it must already.
     pub(crate) fn begin(&self, leg: &LegAddress) -> bool {
         self.lock().insert(leg.clone())
     }
@@ -24,9 +24,15 @@ impl DroppingLegs {
         self.lock().contains(leg)
     }
 
-    /// The leg is gone, or was dropped.
+    /// The leg is gone, or the order was carried out.
     pub(crate) fn over(&self, leg: &LegAddress) {
         self.lock().remove(leg);
+    }
+
+    /// The PBX's list of legs was compared with the known ones. A leg that nobody knows any more was gone before its
+    /// order began.
+    pub(crate) fn compared(&self, is_known: impl Fn(&LegAddress) -> bool) {
+        self.lock().retain(|leg| is_known(leg));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<LegAddress>> {
