@@ -155,7 +155,7 @@ impl Demo {
         let log: Logger = logging.logger().clone();
         let app = Application::build(&config, log, Faults::default()).await?;
         println!("precall on {}", app.url());
-        println!("board on {}/#key={key}", app.url());
+        println!("dashboard on {}, sign in with the key {key}", app.url());
         simulator.set_webhook(Some(target(&format!("{}/webhook/elevenlabs/postcall", app.url()), &secret)?));
         simulator
             .set_initiation(Some(target(&format!("{}/webhook/elevenlabs/initiation", app.url()), &secret)?));

@@ -11,6 +11,7 @@
 
 mod agents;
 mod api_document;
+pub mod browser;
 mod calls;
 pub mod cluster;
 pub mod collector;
