@@ -8,7 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
-use crate::config::{Principal, Scope};
+use crate::config::{Principal, Scope, key_digest};
 use crate::http::app_state::AppState;
 use crate::http::client_address;
 use crate::http::error::{Code, Problem};
@@ -49,6 +49,8 @@ needs! {
 pub(crate) struct Allowed<N> {
     /// The name and the scopes of the key.
     pub(crate) principal: Principal,
+    /// To look again whether it is still allowed.
+    pub(crate) grant: Grant,
     needs: PhantomData<N>,
 }
 
@@ -57,7 +59,8 @@ impl<N: Needs> FromRequest for Allowed<N> {
     type Future = Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(authorise(request, N::SCOPE).map(|principal| Self { principal, needs: PhantomData }))
+        let admitted = admit(request, N::SCOPE);
+        ready(admitted.map(|(principal, grant)| Self { principal, grant, needs: PhantomData }))
     }
 }
 
@@ -65,12 +68,40 @@ impl<N: Needs> FromRequest for Allowed<N> {
 /// ask again and again.
 const MASKED: &str = "x-masked";
 
+/// What a request is allowed by. An answer without an end looks at it again: a key may be revoked meanwhile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Grant {
+    /// SHA-256 of the key.
+    key: [u8; 32],
+    session: Option<[u8; 32]>,
+    address: Option<IpAddr>,
+    scope: Scope,
+}
+
+impl Grant {
+    /// Whether key and session still allow the request. This counts as a use of both: a page with an open stream is in
+    /// use.
+    pub(crate) fn holds(&self, app: &AppState) -> bool {
+        let has_session = self.session.is_none_or(|id| app.sessions.used(id).is_some());
+        let owner = app.keys.owner(&self.key, self.address);
+        has_session && owner.is_ok_and(|principal| principal.scopes.allow(self.scope))
+    }
+}
+
 /// The owner of the request's API key, or of the session of a page, if it has the scope.
 pub(crate) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {
+    admit(request, scope).map(|(principal, _)| principal)
+}
+
+fn admit(request: &HttpRequest, scope: Scope) -> Result<(Principal, Grant), Problem> {
     let app = AppState::of(request)?;
     let address = client_address::address(request, &app.settings());
-    let mut principal = match presented_key(request) {
-        Some(key) => app.keys.authenticate(key, address)?,
+    let (mut principal, key, session) = match presented_key(request) {
+        Some(presented) => {
+            let principal = app.keys.authenticate(presented, address)?;
+            let key = key_digest(presented).ok_or_else(|| Problem::of(Code::Internal))?;
+            (principal, key, None)
+        }
         None => of_session(&app, request, address)?,
     };
     if !principal.scopes.allow(scope) {
@@ -80,12 +111,16 @@ pub(crate) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal
     principal.wants_masks |= request.headers().contains_key(MASKED);
     // For the audit row.
     request.extensions_mut().insert(principal.clone());
-    Ok(principal)
+    Ok((principal, Grant { key, session, address, scope }))
 }
 
 /// A page of the dashboard sends no key: its cookie names the session. A change must carry the token of the session,
 /// which pages of other sites do not have.
-fn of_session(app: &AppState, request: &HttpRequest, address: Option<IpAddr>) -> Result<Principal, Problem> {
+fn of_session(
+    app: &AppState,
+    request: &HttpRequest,
+    address: Option<IpAddr>,
+) -> Result<(Principal, [u8; 32], Option<[u8; 32]>), Problem> {
     let Some(session) = app.sessions.of(request) else {
         let detail = match app.keys.is_empty() {
             true => "the API is closed: there is no key (set API_KEYS)",
@@ -101,7 +136,7 @@ fn of_session(app: &AppState, request: &HttpRequest, address: Option<IpAddr>) ->
     }
     let mut principal = app.keys.owner(&session.key, address)?;
     principal.wants_masks = !session.shows_personal;
-    Ok(principal)
+    Ok((principal, session.key, Some(session.id)))
 }
 
 /// A bearer token, else `X-API-Key`: a proxy may use `Authorization` for itself.
