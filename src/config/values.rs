@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io::Read as _;
 
 use precall_base::invisible::{is_utf16, trimmed};
+use precall_base::redact;
 use precall_call::Route;
-use precall_providers::redact;
 use serde::de::DeserializeOwned;
 
 use super::environment_name::Environment;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use awc::http::Method;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
+use precall_base::redact::redact;
 use url::Url;
 
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, exchange, http_client_with, within};
-use crate::redact::redact;
 use crate::tls_roots::TlsRoots;
 
 /// Of the answer only the status counts.

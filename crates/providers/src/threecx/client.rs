@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use precall_base::redact::redact;
 use serde_json::Value;
 
 use super::access_token::{AccessToken, AccessTokens};
@@ -22,7 +23,6 @@ use super::settings::Settings;
 use super::wire;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, Response, exchange, within};
-use crate::redact::redact;
 
 /// A participant has about 700 bytes.
 const ONE_BYTES_MAX: usize = 256 * 1024;
