@@ -53,6 +53,7 @@ impl AlertWebhook {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
         let value = HeaderValue::from_str(value).map_err(|_| unusable())?;
         let request = Request {
+            endpoint: None,
             method: Method::POST,
             url: self.url.clone(),
             headers: vec![(name, value)],

@@ -104,6 +104,7 @@ impl Collector {
             Protocol::Json => "application/json",
         };
         let request = Request {
+            endpoint: None,
             method: Method::POST,
             url: settings.url.clone(),
             headers: settings.headers.clone(),

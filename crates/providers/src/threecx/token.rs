@@ -16,6 +16,7 @@ use super::settings::Settings;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, exchange, within};
 use crate::lenient::Scalar;
+use crate::request_watch::Endpoint;
 
 /// A token has about 425 characters.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -140,6 +141,7 @@ impl TokenClient {
             .append_pair("grant_type", "client_credentials")
             .finish();
         let request = Request {
+            endpoint: Some(Endpoint::Token),
             method: Method::POST,
             url: self.settings.endpoint(&["connect", "token"]),
             headers: Vec::new(),
