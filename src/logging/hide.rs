@@ -6,6 +6,9 @@ use std::fmt;
 use precall_base::redact::hide;
 use slog::{BorrowedKV, Drain, KV, Key, OwnedKVList, Record, RecordStatic, Serializer, o};
 
+/// The field with the time of a line, which [`Stamp`](super::drain::Stamp) adds.
+const TIME: &str = "ts";
+
 /// Passes records on with hidden texts. Numbers and truth values stay as they are.
 pub(super) struct Hide<D> {
     inner: D,
@@ -78,6 +81,10 @@ impl Serializer for Hiding<'_> {
     }
 
     fn emit_str(&mut self, key: Key, text: &str) -> slog::Result {
+        // Every line has its time, and hiding costs as much as writing a short line.
+        if key == TIME {
+            return self.0.emit_str(key, text);
+        }
         self.0.emit_str(key, &hide(text))
     }
 
