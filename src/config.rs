@@ -80,7 +80,6 @@ pub use log::{Log, LogFile};
 pub use notice::{NoticeGivenBy, NoticeMessage, NoticeText};
 pub use problem::{ConfigError, Problem};
 pub use quiet_hours::QuietHours;
-pub(crate) use redact::masked;
 pub use reference::{BRIDGE_MINIMUM, CALLBACK_MINIMUM, configuration_md, env_example};
 pub use reload::Reloaded;
 pub use retention::Retention;

@@ -3,10 +3,11 @@
 //! Logging never blocks a call: if the queue to the writing thread is full, lines are dropped and counted. Lines of
 //! requests and libraries have a queue of their own, so that a flood of requests drops no line of a call. There is one
 //! root slog logger. Records of libraries (`log` crate) go to it too, from level warning: below that they contain
-//! requests.
+//! requests. Secrets, tokens and telephone numbers are hidden in every text of every line (`hide`).
 
 mod drain;
 mod file;
+mod hide;
 mod level;
 mod libraries;
 mod panics;
@@ -28,6 +29,7 @@ use slog_async::{AsyncCore, AsyncGuard};
 use crate::config::{Environment, Log};
 use drain::{Bounded, CatchPanics, Echo, JsonLines, Stamp};
 use file::RotatingFile;
+use hide::Hide;
 use level::FromLevel;
 pub(crate) use level::LogLevel;
 use libraries::Libraries;
@@ -119,13 +121,17 @@ fn build(log: &Log, format: Format, stderr: Box<dyn Write + Send>) -> Logging {
     let level = LogLevel::new(log.level);
     let (logger, guards) = match format {
         // The time is added before the queue, because under load a line is written later.
-        Format::Json => root(CatchPanics(JsonLines::new(stderr, Echo::Records, file)), Stamp, level.clone()),
+        Format::Json => {
+            let lines = JsonLines::new(stderr, Echo::Records, file);
+            root(CatchPanics(Hide::new(lines)), Stamp, level.clone())
+        }
         Format::Terminal => {
             let terminal = slog_term::FullFormat::new(slog_term::TermDecorator::new().stderr().build())
                 .use_custom_timestamp(|out| out.write_all(drain::now().as_bytes()))
                 .build();
             let lines = Stamp(JsonLines::new(stderr, Echo::FileOnly, file));
-            root(CatchPanics(slog::Duplicate::new(terminal, lines)), |channel| channel, level.clone())
+            let both = Hide::new(slog::Duplicate::new(terminal, lines));
+            root(CatchPanics(both), |channel| channel, level.clone())
         }
     };
     Logging { logger, level, guards: Some(guards), is_running: Arc::new(AtomicBool::new(true)) }

@@ -15,5 +15,7 @@ pub mod provider_health;
 pub(crate) mod provider_probe;
 pub mod shared_outcomes;
 pub(crate) mod start_refusal;
+#[cfg(test)]
+mod test_policy;
 pub mod traces;
 pub mod wire_log;

@@ -5,11 +5,11 @@
 use std::fmt::Write as _;
 
 use jiff::Timestamp;
+use precall_base::redact::hide;
 use precall_call::At;
 use serde::Serialize;
 
 use super::book::{Notice, Turn};
-use crate::config::masked;
 
 /// A message, ready to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(super) fn of(notices: &[Notice], installation: &str, now: At) -> Option<Mess
     let mut text = String::new();
     for notice in notices {
         let _ = writeln!(text, "{}", headline(notice));
-        for line in masked(&notice.words).lines() {
+        for line in hide(&notice.words).lines() {
             let _ = writeln!(text, "  {line}");
         }
         let _ = write!(
@@ -80,7 +80,7 @@ pub(super) fn of(notices: &[Notice], installation: &str, now: At) -> Option<Mess
         severity: notice.rule.severity.name(),
         status: notice.turn.name(),
         summary: notice.rule.summary,
-        words: masked(&notice.words),
+        words: hide(&notice.words).into_owned(),
         opened_at: time(notice.opened_at),
         ended_at: notice.ended_at.and_then(time),
         runbook: notice.rule.runbook(),

@@ -5,11 +5,12 @@ use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
+use precall_base::redact::hide;
 use serde_json::{Value, json};
 
 use super::service::{Service, failed, now, unreadable};
 use super::{Exit, environment, why};
-use crate::config::{Config, masked};
+use crate::config::Config;
 
 /// So much of the end of the log file is looked at.
 const LOG_BYTES_MAX: u64 = 64 << 20;
@@ -27,8 +28,6 @@ const LEFT_OUT: [&str; 7] = [
     "recording_url",
     "termination_reason",
 ];
-/// Fields with a telephone number.
-const NUMBERS: [&str; 3] = ["caller_id", "called_number", "caller"];
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -83,9 +82,9 @@ async fn pieces(service: &Service, call: Option<&str>) -> Result<Vec<Piece>, Exi
     if let Some(call) = call {
         let known = why::known(service, call).await?;
         id = known.call.get("id").and_then(Value::as_str).map(ToOwned::to_owned);
-        pieces.push(Piece::text("why.txt", masked(&known.story().map_err(|error| unreadable(&error))?)));
+        pieces.push(Piece::text("why.txt", hide(&known.story().map_err(|error| unreadable(&error))?)));
         let wire = match known.wire(service).await {
-            Ok(wire) => Piece::json("wire.json", &wire),
+            Ok(wire) => Piece::json("wire.json", &redacted(wire)),
             Err(_) => Piece::text("wire.json", "not readable: it needs a key with the scope operate\n"),
         };
         pieces.push(wire);
@@ -113,14 +112,14 @@ fn of_this_host(call: Option<&str>) -> Vec<Piece> {
     let config = match environment().and_then(|set| Config::from_map(&set)) {
         Ok(config) => config,
         Err(error) => {
-            return vec![Piece::text("configuration.txt", masked(&format!("not readable here: {error}\n")))];
+            return vec![Piece::text("configuration.txt", hide(&format!("not readable here: {error}\n")))];
         }
     };
     let mut shown = config.show().to_owned();
     for notice in config.notices().iter().chain(config.warnings()) {
         let _ = writeln!(shown, "note: {notice}");
     }
-    let mut pieces = vec![Piece::text("configuration.txt", masked(&shown))];
+    let mut pieces = vec![Piece::text("configuration.txt", hide(&shown))];
     if let Some(file) = &config.log.file {
         let lines = log_lines(&file.path, call);
         pieces.push(match lines {
@@ -152,7 +151,7 @@ fn log_lines(path: &Path, call: Option<&str>) -> io::Result<Vec<u8>> {
     Ok(lines.filter(has_call).collect::<Vec<_>>().concat())
 }
 
-/// The value without what was said, and with masked numbers.
+/// The value without what was said. Numbers, secrets and tokens are hidden in every text.
 fn redacted(value: Value) -> Value {
     match value {
         Value::Array(items) => Value::Array(items.into_iter().map(redacted).collect()),
@@ -163,13 +162,13 @@ fn redacted(value: Value) -> Value {
                     let value = match value {
                         Value::Null => Value::Null,
                         _ if LEFT_OUT.contains(&name.as_str()) => json!("left out"),
-                        Value::String(text) if NUMBERS.contains(&name.as_str()) => json!(masked(&text)),
                         other => redacted(other),
                     };
                     (name, value)
                 })
                 .collect(),
         ),
+        Value::String(text) => json!(hide(&text)),
         other => other,
     }
 }

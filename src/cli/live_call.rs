@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use precall_base::clock;
 use precall_base::phone_number::{CallerNumber, Region};
+use precall_base::redact::hide;
 use serde_json::json;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::check::Options;
 use super::{Exit, environment, unusable};
-use crate::config::{CallControl, Config, masked};
+use crate::config::{CallControl, Config};
 use crate::live_check::{Access, Plan, Report, Verdict, Way, run as measure};
 
 /// Value of `--live-call` that waits for an incoming call.
@@ -137,7 +138,7 @@ fn dialled(text: &str) -> String {
 /// Prints a warning before the call. It asks nothing, so the command can run unattended.
 fn warn(way: &Way) {
     let what = match way {
-        Way::Ring(number) => format!("rings {} now, at the price of that call", masked(number)),
+        Way::Ring(number) => format!("rings {} now, at the price of that call", hide(number)),
         Way::Wait => "takes the next call to the route point; dial it within 60 s".to_owned(),
     };
     say(format_args!("This {what}."));
@@ -161,11 +162,11 @@ fn conclude(arguments: &Arguments, report: &Report) -> Exit {
     ));
     let mut exit = Exit::Good;
     if let Some(problem) = &report.problem {
-        say(format_args!("not everything was measured: {}", masked(problem)));
+        say(format_args!("not everything was measured: {}", hide(problem)));
         exit = Exit::Failed;
     }
     if let Some(why) = &report.left_behind {
-        say(format_args!("WRONG  the call may still be there, look at the PBX: {}", masked(why)));
+        say(format_args!("WRONG  the call may still be there, look at the PBX: {}", hide(why)));
         exit = Exit::Failed;
     }
     if let Some(path) = &arguments.json
@@ -186,8 +187,8 @@ fn write(path: &Path, arguments: &Arguments, report: &Report) -> std::io::Result
         "pbx_version": arguments.pbx_version,
         "call": if is_wait { "inbound" } else { "outbound" },
         "findings": report.findings,
-        "problem": report.problem.as_deref().map(masked),
-        "left_behind": report.left_behind.as_deref().map(masked),
+        "problem": report.problem.as_deref().map(hide),
+        "left_behind": report.left_behind.as_deref().map(hide),
     });
     let text = serde_json::to_string_pretty(&whole).map_err(std::io::Error::other)?;
     std::fs::write(path, text + "\n")

@@ -12,6 +12,7 @@ use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::time::Duration;
 
+use precall_base::redact::hide;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use serde_json::{Value, json};
@@ -27,7 +28,6 @@ use self::view::{Order, View};
 use super::live_answer::Live;
 use super::service::{Service, Session, failed, in_url, now};
 use super::{Exit, unusable, why};
-use crate::config::masked;
 
 /// The longest wait for an answer.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -153,7 +153,7 @@ fn obey(session: &Rc<Session>, order: Order, tell: mpsc::Sender<Done>) {
 async fn story(session: &Session, call: &str) -> String {
     match why::with_id(session, &in_url(call)).await {
         Ok(known) => match known.story() {
-            Ok(story) => masked(&story),
+            Ok(story) => hide(&story).into_owned(),
             Err(error) => format!("The answer cannot be read: {error}"),
         },
         Err(refusal) => refusal.words,

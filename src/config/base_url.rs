@@ -54,22 +54,30 @@ impl FromText for BaseUrl {
 
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "https://HOST, without user, query or fragment (http only for loopback)";
-        // Messages do not show the text: people put credentials into addresses.
-        let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", RIGHT))?;
-        if url.host().is_none() || !matches!(url.scheme(), "http" | "https") {
-            return Err(Complaint::new("is not an http address", RIGHT));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Complaint::new("holds a user or a password", RIGHT));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(Complaint::new("holds a query or a fragment", RIGHT));
-        }
+        let url = http_address(text, RIGHT)?;
         if url.scheme() == "http" && !is_loopback(&url) {
             return Err(Complaint::new("would send keys unencrypted", RIGHT));
         }
         Ok(Self(url))
     }
+}
+
+/// An address with `http` or `https` and a host, without user, query and fragment. `right` says what would be right.
+///
+/// # Errors
+/// What is wrong. It does not show the text: people put credentials into addresses.
+pub(super) fn http_address(text: &str, right: &'static str) -> Result<Url, Complaint> {
+    let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", right))?;
+    if url.host().is_none() || !matches!(url.scheme(), "http" | "https") {
+        return Err(Complaint::new("is not an http address", right));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Complaint::new("holds a user or a password", right));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Complaint::new("holds a query or a fragment", right));
+    }
+    Ok(url)
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -11,28 +11,16 @@ pub(super) fn shown(text: &str) -> String {
     if text.chars().count() > MAX { format!("{line}...") } else { line }
 }
 
-/// The text with every number of more than five digits masked, except its last two digits.
-#[must_use]
-pub(crate) fn masked(text: &str) -> String {
-    const SHORT: usize = 5;
-    let mut out = String::with_capacity(text.len());
-    let mut run = String::new();
-    let flush = |run: &mut String, out: &mut String| {
-        let hide = if run.len() > SHORT { run.len().saturating_sub(2) } else { 0 };
-        out.extend(run.chars().enumerate().map(|(index, digit)| if index < hide { '*' } else { digit }));
-        run.clear();
-    };
-    for c in text.chars() {
-        if c.is_ascii_digit() {
-            run.push(c);
-            continue;
-        }
-        flush(&mut run, &mut out);
-        out.push(c);
-    }
-    flush(&mut run, &mut out);
-    out
-}
-
 #[cfg(test)]
-mod tests;
+mod tests {
+    //! What is shown is short and on one line.
+
+    use super::shown;
+
+    #[test]
+    fn what_is_shown_is_short_and_on_one_line() {
+        assert_eq!(shown("a\nb"), "a b");
+        assert_eq!(shown(&"x".repeat(80)), format!("{}...", "x".repeat(60)));
+        assert!(!shown("https://user:pass@example.com").contains("pass"));
+    }
+}

@@ -4,11 +4,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use precall_base::redact::hide;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem::Problems;
-use super::redact::{masked, shown};
+use super::redact::shown;
 use super::sources::{Place, Sources};
 use super::table::variables;
 use super::values::{Origin, Values};
@@ -72,7 +73,7 @@ fn item(variable: &Variable, values: &Values) -> ShownVariable {
     let text = value.map(|value| match variable.shown {
         _ if variable.is_secret() => "set".to_owned(),
         Shown::Plain => shown(&value.text),
-        Shown::Masked => shown(&masked(&value.text)),
+        Shown::Masked => shown(&hide(&value.text)),
     });
     let source = |from, file: Option<&String>, line| ShownSource { from, file: file.cloned(), line };
     ShownVariable {

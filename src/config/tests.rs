@@ -462,3 +462,19 @@ fn a_transfer_says_what_it_needs_and_never_leads_back_to_precall() {
     }
     assert!(and(&[("AGENT_DESTINATION", "800"), ("FALLBACK_DESTINATION", "801")]).is_ok());
 }
+
+#[test]
+fn a_secret_inside_of_a_value_is_hidden_by_itself() {
+    with(&[
+        ("DATABASE_URL", "postgresql://precall:pass%2Fword-of-the-database@db.example.com/precall"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4318"),
+        (
+            "OTEL_EXPORTER_OTLP_HEADERS",
+            "x-key=key-of-the-collector,authorization=Bearer%20token-of-the-collector",
+        ),
+    ])
+    .unwrap();
+    for secret in ["pass/word-of-the-database", "key-of-the-collector", "token-of-the-collector"] {
+        assert_eq!(precall_base::redact::hide(&format!("no {secret} here")), "no *** here");
+    }
+}

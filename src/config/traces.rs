@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
+use precall_base::redact::know;
 use url::Url;
 
+use super::base_url::http_address;
 use super::kind::Kind;
 use super::problem::Problems;
 use super::secret::Secret;
@@ -170,6 +172,11 @@ fn headers(setting: Setting<Secret>, problems: &mut Problems) -> Option<Vec<(Str
     let is_value = |text: &str| text.bytes().all(|byte| byte == b'\t' || (b' '..=b'~').contains(&byte));
     match pairs(secret.expose()) {
         Some(found) if found.iter().all(|(name, value)| is_name(name) && is_value(value)) => {
+            // Of `Bearer KEY` the key is hidden by itself.
+            found
+                .iter()
+                .flat_map(|(_, value)| [value.as_str(), value.rsplit(' ').next().unwrap_or(value)])
+                .for_each(know);
             Some(found.into_iter().map(|(name, value)| (name, Secret::new(value))).collect())
         }
         Some(_) | None => {
@@ -211,18 +218,7 @@ impl FromText for CollectorUrl {
 
     fn from_text(text: &str) -> Result<Self, Complaint> {
         const RIGHT: &str = "http://HOST:4318 or https://HOST, without user, query or fragment";
-        // Messages do not show the text: people put credentials into addresses.
-        let url = Url::parse(text).map_err(|_| Complaint::new("is not an address", RIGHT))?;
-        if url.host().is_none() || !matches!(url.scheme(), "http" | "https") {
-            return Err(Complaint::new("is not an http address", RIGHT));
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Complaint::new("holds a user or a password", RIGHT));
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return Err(Complaint::new("holds a query or a fragment", RIGHT));
-        }
-        Ok(Self(url))
+        http_address(text, RIGHT).map(Self)
     }
 }
 

@@ -7,10 +7,12 @@ use std::fmt;
 use std::fs::{self, File};
 use std::io::Read as _;
 
+use percent_encoding::percent_decode_str;
 use precall_base::invisible::{is_utf16, trimmed};
+use precall_base::redact;
 use precall_call::Route;
-use precall_providers::redact;
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::environment_name::Environment;
 use super::problem::Problems;
@@ -68,8 +70,7 @@ impl Values {
             });
             if let Some(value) = value {
                 if variable.is_secret() {
-                    // Whoever repeats it: no text that precall shows has it.
-                    redact::know(&value.text);
+                    know(&value.text);
                 }
                 by_name.insert(variable.name, value);
             }
@@ -173,6 +174,16 @@ impl Values {
 impl fmt::Debug for Values {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.by_name.keys()).finish()
+    }
+}
+
+/// Whoever repeats this secret: no text that precall shows has it. The password of an address is a secret of its own.
+fn know(secret: &str) {
+    redact::know(secret);
+    let url = Url::parse(secret).ok();
+    if let Some(password) = url.as_ref().and_then(Url::password) {
+        redact::know(password);
+        redact::know(&percent_decode_str(password).decode_utf8_lossy());
     }
 }
 

@@ -13,3 +13,4 @@ pub(super) mod threecx;
 pub(super) mod threecx_crm;
 mod threecx_proof;
 pub(super) mod unreadable;
+mod unsigned_body;

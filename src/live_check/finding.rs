@@ -2,9 +2,8 @@
 
 use std::fmt;
 
+use precall_base::redact::hide;
 use serde::Serialize;
-
-use crate::config::masked;
 
 /// Longest shown part of a response body, in characters.
 const SHOWN_CHARS: usize = 160;
@@ -78,12 +77,12 @@ impl Findings {
         is_expected: bool,
     ) {
         let verdict = if is_expected { Verdict::AsExpected } else { Verdict::Differs };
-        self.add(Finding { name, value: masked(&value.to_string()), expected, verdict });
+        self.add(Finding { name, value: hide(&value.to_string()).into_owned(), expected, verdict });
     }
 
     /// Adds a question that could not be measured, with the reason.
     pub(super) fn not_measured(&mut self, name: &'static str, why: impl fmt::Display) {
-        let value = masked(&why.to_string());
+        let value = hide(&why.to_string()).into_owned();
         self.add(Finding { name, value, expected: "", verdict: Verdict::NotMeasured });
     }
 

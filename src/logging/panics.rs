@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use precall_providers::redact::redact;
+use precall_base::redact::redact;
 use slog::{Logger, error};
 
 /// Replaces the panic hook. A second call replaces it again, so that no panic is logged twice.

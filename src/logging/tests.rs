@@ -92,6 +92,29 @@ fn a_line_is_one_object_with_its_time_level_message_and_fields() {
 }
 
 #[test]
+fn no_text_of_a_line_shows_secrets_tokens_or_numbers() {
+    precall_base::redact::know("secret-of-this-service");
+    let id = "01990000-0000-7000-8000-123456789012";
+    let (logging, captured) = json(&log(None));
+    let of_call = logging.logger().new(o!("call" => id, "number" => "(202) 255-5501"));
+    let said = format_args!("secret-of-this-service for +12022555501").to_string();
+    info!(of_call, "refused {} for {}", said, 1_234; "error" => &said, "display" => %said,
+        "debug" => ?Some(&said), "none" => None::<String>, "some" => Some(said.clone()),
+        "bytes" => 123_456_789_u64, "took_ms" => 1.5, "is" => true, "token" => "Bearer eyJhbGci.eyJzdWIi.c2ln");
+    drop(logging);
+    let lines = captured.lines();
+    let text = lines[0].to_string();
+    for hidden in ["secret-of", "2555501", "255-5501", "eyJ"] {
+        assert!(!text.contains(hidden), "{hidden}: {text}");
+    }
+    assert_eq!(lines[0]["msg"], "refused *** for +*****501 for 1234");
+    assert_eq!((&lines[0]["call"], &lines[0]["number"]), (&id.into(), &"(*****501".into()));
+    assert_eq!((&lines[0]["none"], &lines[0]["bytes"]), (&Value::Null, &123_456_789_u64.into()));
+    assert_eq!((&lines[0]["took_ms"], &lines[0]["is"]), (&1.5.into(), &true.into()));
+    assert!(lines[0]["ts"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok(), "{text}");
+}
+
+#[test]
 fn the_file_gets_the_same_lines() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("deep/er/precall.log");

@@ -1,6 +1,8 @@
 //! Secrets, numbers, PINs, words and tokens are planted everywhere, every fault is played, and everything that precall
 //! shows is searched for them: its log at level trace, metrics, traces, answers, wire record, bundle and arguments.
 
+mod faults;
+
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -8,13 +10,14 @@ use nix::sys::signal::Signal;
 use precall::config::{ApiKeys, Scope};
 use precall_actors::call::pin::hash_pin;
 use precall_simulators::Target;
-use precall_simulators::elevenlabs::{self, Act, Agent, Say, Script, Step};
-use precall_simulators::threecx::{self, EventFault, NewCall, Simulator, StreamFault, WebhookFault, WsFault};
+use precall_simulators::elevenlabs;
+use precall_simulators::threecx::{self, NewCall, Simulator};
 use serde_json::json;
 
+use self::faults::{agent, close_reasons, closed_socket, closing_agent, echo};
 use crate::program::{Ended, Program, Run, free_port};
 use crate::support::collector::{CollectorAnswer, TestCollector};
-use crate::support::{CLIENT, allowing_agent, connect_to, database, lasting, until, write_sample};
+use crate::support::{CLIENT, connect_to, database, lasting, until, write_sample};
 
 const PBX_SECRET: &str = "planted-secret-of-the-pbx-client";
 const WEBHOOK_SECRET: &str = "planted-secret-of-3cx-webhooks";
@@ -77,86 +80,8 @@ fn number(n: usize) -> String {
     }
 }
 
-/// What an answer of a peer repeats: everything that it knows.
-fn echo() -> String {
-    format!(
-        "refused for {} with {PROVIDER_KEY} {PBX_SECRET} at https://files.example.com/a.wav?token={WEBHOOK_TOKEN} \
-         (Authorization: Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln, call +12022555501, 202 255 5501)",
-        number(0)
-    )
-}
-
-/// A word of the agent, one of the caller, and so on, for longer than any call of this test.
-fn agent() -> Agent {
-    let turn = [
-        Act::Say(Say { ms: Some(300), text: format!("A {AGENT_WORD}, I say."), ..Say::default() }),
-        Act::Transcribe { text: format!("The {CALLER_WORD}, please.") },
-        Act::Wait { ms: 100 },
-    ];
-    let script = turn.into_iter().cycle().take(198).map(Step::Act).collect();
-    Agent { script: Script::new(script).unwrap(), ..allowing_agent() }
-}
-
 /// So many faults of each peer are set together, and so many callers ring. Each fault hits one request.
 const AT_ONCE: usize = 4;
-
-/// The faults of ElevenLabs.
-fn faults_of_elevenlabs() -> Vec<elevenlabs::Fault> {
-    let paths = [
-        "/v1/voices/add",
-        "/v1/convai/conversation/get-signed-url",
-        "/v1/convai/conversation?",
-        "/v1/convai/agents",
-    ];
-    let on = |path: &str| elevenlabs::Fault { times: Some(1), ..elevenlabs::Fault::on(path) };
-    let mut faults = Vec::new();
-    for path in paths {
-        for status in [401, 422, 429, 500] {
-            let body = json!({ "detail": { "status": "planted", "message": echo() } });
-            let fault = elevenlabs::Fault { status: Some(status), body: Some(body), ..on(path) };
-            faults.push(fault);
-        }
-        faults.push(elevenlabs::Fault { status: Some(502), body: Some(json!(echo())), ..on(path) });
-        faults.push(elevenlabs::Fault { close: true, ..on(path) });
-        faults.push(elevenlabs::Fault { body: Some(json!([echo()])), ..on(path) });
-    }
-    faults
-}
-
-/// The faults of 3CX.
-fn faults_of_3cx() -> Vec<threecx::Fault> {
-    let mut faults = Vec::new();
-    for (path, suffix) in [
-        ("/connect/token", ""),
-        ("/callcontrol", "/answer"),
-        ("/callcontrol", "/drop"),
-        ("/callcontrol", "/stream"),
-        ("/callcontrol/ws", ""),
-        ("/callcontrol", ""),
-    ] {
-        let on = || threecx::Fault { suffix: suffix.to_owned(), times: Some(1), ..threecx::Fault::on(path) };
-        for status in [401, 403, 422, 500] {
-            let body = Some(json!({ "error": "planted", "error_description": echo() }));
-            faults.push(threecx::Fault { status: Some(status), body, ..on() });
-        }
-        faults.push(threecx::Fault { close: true, ..on() });
-        faults.push(threecx::Fault { cut_response: true, ..on() });
-    }
-    let plain = threecx::Fault::default;
-    for ws in [WsFault::Close, WsFault::Stall, WsFault::CloseOnToken] {
-        faults.push(threecx::Fault { ws: Some(ws), ..plain() });
-    }
-    for streams in [StreamFault::Reset, StreamFault::CloseOnToken, StreamFault::Stall, StreamFault::Deaf] {
-        faults.push(threecx::Fault { streams: Some(streams), ..plain() });
-    }
-    for events in [EventFault::MissedRemove, EventFault::UpsertAfterRemove, EventFault::Reorder] {
-        faults.push(threecx::Fault { events: Some(events), ..plain() });
-    }
-    for webhook in [WebhookFault::BadSignature, WebhookFault::Stale, WebhookFault::Unsigned] {
-        faults.push(threecx::Fault { webhook: Some(webhook), ..plain() });
-    }
-    faults
-}
 
 /// Everything that precall has shown, by where.
 #[derive(Default)]
@@ -272,6 +197,11 @@ async fn call(n: usize, pbx: &Simulator) {
     pbx.hang_up(&placed.call_id);
 }
 
+/// The calls of a round.
+async fn ring(round: usize, pbx: &Simulator) {
+    join_all((0..AT_ONCE).map(|n| call(round * AT_ONCE + n, pbx))).await;
+}
+
 #[actix::test]
 async fn nothing_that_is_secret_or_personal_is_shown_anywhere() {
     let (database, samples) = (database(), tempfile::tempdir().unwrap());
@@ -285,6 +215,7 @@ async fn nothing_that_is_secret_or_personal_is_shown_anywhere() {
     let provider = elevenlabs::start(options).await.unwrap();
     let pbx = Simulator::start(threecx::Options::new(CLIENT, PBX_SECRET.parse().unwrap())).await.unwrap();
     let collector = TestCollector::start(CollectorAnswer::Take).await;
+    let alerts = TestCollector::start(CollectorAnswer::Take).await;
     let port = free_port();
     let url = format!("http://127.0.0.1:{port}");
     let target = |path: &str, secret: &str| {
@@ -321,23 +252,38 @@ async fn nothing_that_is_secret_or_personal_is_shown_anywhere() {
         .env("ELEVENLABS_API_KEY", PROVIDER_KEY)
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url())
         .env("OTEL_EXPORTER_OTLP_HEADERS", &format!("x-key={COLLECTOR_KEY}"))
-        .env("ALERT_WEBHOOK_URL", "http://127.0.0.1:9/")
+        .env("ALERT_WEBHOOK_URL", &alerts.url())
         .env("ALERT_WEBHOOK_SECRET", ALERT_SECRET)
         .env("POSTCALL_WAIT_SECONDS", "1");
     let mut service = run.start();
     service.listening().await;
     until("the service is connected to the PBX", || async { pbx.websockets() > 0 }).await;
 
-    let (at_provider, at_pbx) = (faults_of_elevenlabs(), faults_of_3cx());
+    let (at_provider, at_pbx) = (faults::of_elevenlabs(), faults::of_3cx());
     let rounds = at_provider.chunks(AT_ONCE).count().max(at_pbx.chunks(AT_ONCE).count());
     let (mut at_provider, mut at_pbx) = (at_provider.chunks(AT_ONCE), at_pbx.chunks(AT_ONCE));
-    // The last round has no fault, so that there is a whole conversation.
-    for round in 0..=rounds {
+    for round in 0..rounds {
         provider.set_faults(at_provider.next().unwrap_or_default().to_vec());
         pbx.set_faults(at_pbx.next().unwrap_or_default().to_vec());
-        let calls = (0..AT_ONCE).map(|n| call(round * AT_ONCE + n, &pbx));
-        join_all(calls).await;
+        ring(round, &pbx).await;
     }
+    // Both WebSockets are closed, and the database refuses rows.
+    provider.set_faults(Vec::new());
+    provider.set_agent(closing_agent());
+    client.batch_execute(&faults::of_the_database()).await.unwrap();
+    let mut rounds = rounds..;
+    for (reason, round) in close_reasons().iter().zip(&mut rounds) {
+        pbx.set_faults(Vec::new());
+        until("the event socket is open", || async { pbx.websockets() > 0 }).await;
+        ring(round, &pbx).await;
+        pbx.set_faults(vec![closed_socket(reason)]);
+    }
+    // The last round has no fault, so that there is a whole conversation.
+    client.batch_execute(faults::DATABASE_IS_WELL).await.unwrap();
+    pbx.set_faults(Vec::new());
+    provider.set_agent(agent());
+    until("the event socket is open", || async { pbx.websockets() > 0 }).await;
+    ring(rounds.start, &pbx).await;
     let mut shown = Shown::default();
     shown.add("arguments", std::fs::read_to_string(format!("/proc/{}/cmdline", service.pid())).unwrap());
     refusals(&url, &mut shown).await;
@@ -347,6 +293,9 @@ async fn nothing_that_is_secret_or_personal_is_shown_anywhere() {
         shown.add("trace", String::from_utf8_lossy(&request.body));
     }
     assert!(!collector.requests().is_empty(), "no trace");
+    for request in alerts.requests() {
+        shown.add("alert", String::from_utf8_lossy(&request.body));
+    }
     stop(service, &mut shown).await;
 
     let said = "select count(*) from call_events where pii ->> 'text' like $1";

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
+use precall_base::redact::redact;
 use precall_call::{
     Admission, Answered, At, AudioHeard, Call, Cause, Conversation, Event, Fact, Grade, NoVoice, Purpose,
     Rung, Silence, Voice, VoiceId, VoiceSource, facts,
 };
 use precall_providers::elevenlabs::{ConversationReport, ReportJson};
-use precall_providers::redact::redact;
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::event_json;
 use precall_store::events::rows::{

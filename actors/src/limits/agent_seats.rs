@@ -5,29 +5,36 @@
 //! order that opens a conversation) and when it gives it back (`Effect::ReleaseSeat`).
 
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use precall_call::CallId;
 use tokio::sync::Notify;
 
 /// A call waits at most this long for a free seat.
 pub(crate) const SEAT_WITHIN: Duration = Duration::from_secs(3);
 
-/// The seats that are taken. At most one entry per live call.
+/// The seats: how many there are, and who has one.
 #[derive(Debug)]
 pub struct AgentSeats {
-    max: ArcSwap<Option<usize>>,
-    held: Mutex<HashSet<CallId>>,
+    seats: Mutex<Seats>,
     freed: Notify,
+}
+
+/// Limit and calls are looked at together, so they are under one lock.
+#[derive(Debug)]
+struct Seats {
+    /// None means no limit.
+    max: Option<usize>,
+    /// At most one entry per live call.
+    held: HashSet<CallId>,
 }
 
 impl AgentSeats {
     /// `max` is `AGENT_CONCURRENCY`; none means no limit.
     #[must_use]
     pub fn new(max: Option<usize>) -> Self {
-        Self { max: ArcSwap::from_pointee(max), held: Mutex::default(), freed: Notify::new() }
+        Self { seats: Mutex::new(Seats { max, held: HashSet::new() }), freed: Notify::new() }
     }
 
     /// Takes a seat for this call; true at once if the call has one. False if none becomes free within that time.
@@ -47,12 +54,12 @@ impl AgentSeats {
 
     /// Gives the call a seat even if none is free: its conversation was opened before the restart.
     pub fn hold(&self, call: CallId) {
-        self.lock().insert(call);
+        self.lock().held.insert(call);
     }
 
     /// Gives back the call's seat. Does nothing if the call has none: the order may be performed twice.
     pub fn release(&self, call: CallId) {
-        if self.lock().remove(&call) {
+        if self.lock().held.remove(&call) {
             self.freed.notify_waiters();
         }
     }
@@ -60,32 +67,32 @@ impl AgentSeats {
     /// Number of taken seats.
     #[must_use]
     pub fn held(&self) -> usize {
-        self.lock().len()
+        self.lock().held.len()
     }
 
     /// `AGENT_CONCURRENCY`.
     #[must_use]
     pub fn max(&self) -> Option<usize> {
-        **self.max.load()
+        self.lock().max
     }
 
     /// Changes the limit. Seats above a lower one stay taken until their calls give them back.
     pub fn set_max(&self, max: Option<usize>) {
-        self.max.store(Arc::new(max));
+        self.lock().max = max;
         self.freed.notify_waiters();
     }
 
     fn take_now(&self, call: CallId) -> bool {
-        let mut held = self.lock();
-        let may = held.contains(&call) || self.max().is_none_or(|max| held.len() < max);
+        let mut seats = self.lock();
+        let may = seats.held.contains(&call) || seats.max.is_none_or(|max| seats.held.len() < max);
         if may {
-            held.insert(call);
+            seats.held.insert(call);
         }
         may
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashSet<CallId>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

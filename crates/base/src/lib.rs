@@ -1,5 +1,5 @@
-//! Shared basics of every layer: clock, delays between retries, telephone numbers, what may be wrong with text,
-//! the limit of open files.
+//! Shared basics of every layer: clock, delays between retries, telephone numbers, what may be wrong with text, what
+//! a text may not show, the limit of open files.
 
 pub mod backoff;
 pub mod clock;
@@ -8,3 +8,4 @@ pub mod invisible;
 pub mod moment;
 pub mod open_files;
 pub mod phone_number;
+pub mod redact;

@@ -5,11 +5,11 @@ use std::time::Duration;
 use awc::http::Method;
 use awc::http::header::{HeaderName, HeaderValue};
 use bytes::Bytes;
+use precall_base::redact::redact;
 use url::Url;
 
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, exchange, http_client_with, within};
-use crate::redact::redact;
 use crate::tls_roots::TlsRoots;
 
 /// Of the answer only the status counts.
@@ -53,6 +53,7 @@ impl AlertWebhook {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
         let value = HeaderValue::from_str(value).map_err(|_| unusable())?;
         let request = Request {
+            endpoint: None,
             method: Method::POST,
             url: self.url.clone(),
             headers: vec![(name, value)],

@@ -29,7 +29,7 @@ use url::Url;
 
 use crate::body_progress::BodyProgress;
 use crate::http_client::HttpClient;
-use crate::request_watch::RequestEnd;
+use crate::request_watch::{Endpoint, RequestEnd};
 use crate::tls_roots::TlsRoots;
 use crate::wire_record::{OpenRequest, Way, WireLine};
 
@@ -68,6 +68,8 @@ impl Execution {
 
 /// One request.
 pub(super) struct Request {
+    /// Its name in metrics and in the record of a call; none for a peer that has neither.
+    pub endpoint: Option<Endpoint>,
     pub method: Method,
     pub url: Url,
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -196,8 +198,9 @@ pub(super) async fn exchange(
     request: Request,
     progress: &Rc<Progress>,
 ) -> Result<Response, Failure> {
-    let open = OpenRequest::begin(|| wire_line(&request));
-    let watched = client.watch().map(|watch| watch.begin(&request.method, &request.url));
+    let open =
+        request.endpoint.and_then(|endpoint| OpenRequest::begin(|| wire_line(endpoint.peer(), &request)));
+    let watched = client.watch().zip(request.endpoint).map(|(watch, endpoint)| watch.begin(endpoint));
     let answered = send_and_read(client, request, progress).await;
     if let Some(watched) = watched {
         watched.ended(end_of(&answered));
@@ -212,11 +215,8 @@ pub(super) async fn exchange(
 }
 
 /// The request as the record of a call shows it.
-fn wire_line(request: &Request) -> WireLine {
-    let path = request.url.path();
-    let is_pbx = path.starts_with("/callcontrol") || path.starts_with("/connect/");
-    let peer = if is_pbx { "3cx" } else { "elevenlabs" };
-    let what = format!("{} {path}", request.method);
+fn wire_line(peer: &'static str, request: &Request) -> WireLine {
+    let what = format!("{} {}", request.method, request.url.path());
     let Some(body) = &request.body else { return WireLine::new(peer, Way::Sent, &what) };
     match (body.content_type.starts_with("application/json"), body.parts.front()) {
         (true, Some(json)) if body.parts.len() == 1 => WireLine::sent(peer, &what, json),

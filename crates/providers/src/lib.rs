@@ -6,7 +6,6 @@ pub mod body_progress;
 pub mod elevenlabs;
 pub mod mail;
 pub mod otlp;
-pub mod redact;
 pub mod request_watch;
 pub mod s3;
 pub mod threecx;

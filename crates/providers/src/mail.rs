@@ -10,8 +10,7 @@ use lettre::message::{Mailbox, Message};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::{AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor};
-
-use crate::redact::redact;
+use precall_base::redact::redact;
 
 /// Longest error text of a server.
 const ERROR_CHARS: usize = 200;

@@ -5,10 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use awc::http::Method;
-use url::Url;
-
-/// Which request it was.
+/// Which request it was. The clients name it when they make the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `POST /v1/voices/add`.
@@ -103,48 +100,13 @@ impl Endpoint {
         }
     }
 
-    fn of(service: Service, method: &Method, url: &Url) -> Self {
-        let path: Vec<&str> =
-            url.path_segments().into_iter().flatten().filter(|part| !part.is_empty()).collect();
-        match service {
-            Service::ElevenLabs => of_elevenlabs(method, &path),
-            Service::ThreeCx => of_threecx(method, &path),
+    /// Name of the service in the record of a call.
+    #[must_use]
+    pub(crate) fn peer(self) -> &'static str {
+        match self.service() {
+            "threecx" => "3cx",
+            other => other,
         }
-    }
-}
-
-/// The path may begin with a prefix of `ELEVENLABS_API_BASE`.
-fn of_elevenlabs(method: &Method, path: &[&str]) -> Endpoint {
-    let is_delete = method == Method::DELETE;
-    match path {
-        [.., "v1", "voices", "add"] => Endpoint::AddVoice,
-        [.., "v2", "voices"] => Endpoint::Voices,
-        [.., "v1", "voices", _] if is_delete => Endpoint::DeleteVoice,
-        [.., "convai", _, "outbound-call"] => Endpoint::OutboundCall,
-        [.., "conversation", "get-signed-url"] => Endpoint::SignedUrl,
-        [.., "convai", "conversations", _] => Endpoint::Conversation,
-        [.., "convai", "conversations"] => Endpoint::Conversations,
-        [.., "v1", "text-to-speech", _] => Endpoint::Speech,
-        [.., "user", "subscription"] => Endpoint::Account,
-        [.., "convai", "agents", _] => Endpoint::Agent,
-        _ => Endpoint::OtherOfElevenLabs,
-    }
-}
-
-/// The path may begin with a prefix of `THREECX_BASE_URL`.
-fn of_threecx(method: &Method, path: &[&str]) -> Endpoint {
-    let is_post = method == Method::POST;
-    match path {
-        [.., "connect", "token"] => Endpoint::Token,
-        [.., "callcontrol"] => Endpoint::CallControl,
-        [.., "callcontrol", _, "participants"] | [.., "callcontrol", _, "participants", _] => {
-            Endpoint::Participants
-        }
-        [.., "participants", _, "routeto"] if is_post => Endpoint::RouteTo,
-        [.., "participants", _, "drop"] if is_post => Endpoint::Drop,
-        [.., "participants", _, "answer"] if is_post => Endpoint::Answer,
-        [.., "participants", _, "attach_participant_data"] if is_post => Endpoint::AttachData,
-        _ => Endpoint::OtherOfThreeCx,
     }
 }
 
@@ -186,35 +148,24 @@ impl RequestEnd {
 /// Hears of each request when it is over.
 pub type RequestObserver = Arc<dyn Fn(Endpoint, RequestEnd, Duration) + Send + Sync>;
 
-/// Whose paths these are.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Service {
-    ElevenLabs,
-    ThreeCx,
-}
-
-/// An observer of the requests to one service.
+/// An observer of the requests of a client.
 #[derive(Clone)]
-pub(crate) struct RequestWatch {
-    service: Service,
-    observer: RequestObserver,
-}
+pub(crate) struct RequestWatch(RequestObserver);
 
 impl fmt::Debug for RequestWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RequestWatch({:?})", self.service)
+        f.write_str("RequestWatch")
     }
 }
 
 impl RequestWatch {
-    pub(crate) fn new(service: Service, observer: RequestObserver) -> Self {
-        Self { service, observer }
+    pub(crate) fn new(observer: RequestObserver) -> Self {
+        Self(observer)
     }
 
     /// A request begins now.
-    pub(crate) fn begin(&self, method: &Method, url: &Url) -> Watched {
-        let endpoint = Endpoint::of(self.service, method, url);
-        let observer = Arc::clone(&self.observer);
+    pub(crate) fn begin(&self, endpoint: Endpoint) -> Watched {
+        let observer = Arc::clone(&self.0);
         Watched { endpoint, observer, began: Instant::now(), end: RequestEnd::Unanswered }
     }
 }

@@ -5,9 +5,8 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use precall_base::redact::redact;
 use serde_json::Value;
-
-use crate::redact::redact;
 
 /// Longest body that is shown, in characters.
 const BODY_MAX: usize = 1_000;

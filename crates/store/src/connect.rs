@@ -4,6 +4,7 @@ use std::error::Error;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use precall_base::redact::hide;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -135,10 +136,10 @@ pub async fn within<T>(
     tokio::time::timeout(limit, exchange).await.unwrap_or(Err(StoreError::TooSlow))
 }
 
-/// The text of a database error, with advice where the cause is a certificate.
+/// The text of a database error, redacted, with advice where the cause is a certificate.
 #[must_use]
 pub(crate) fn explain(error: &tokio_postgres::Error) -> String {
-    let text = with_causes(error);
+    let text = hide(&with_causes(error)).into_owned();
     match tls::advice(error) {
         Some(advice) => format!("{text} ({advice})"),
         None => text,

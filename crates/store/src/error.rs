@@ -1,5 +1,7 @@
-//! Errors of PostgreSQL, by what the caller may do about them. Only this file reads SQLSTATEs.
+//! Errors of PostgreSQL, by what the caller may do about them. Only this file reads SQLSTATEs. What they say is
+//! redacted: the server and serde repeat values.
 
+use precall_base::redact::hide;
 use tokio_postgres::error::SqlState;
 
 use crate::connect::fault::Fault;
@@ -8,30 +10,40 @@ use crate::connect::fault::Fault;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database is down or overloaded: try again. Whether the last commit took effect is unknown.
-    #[error("the database cannot be reached: {0}")]
+    #[error("the database cannot be reached: {}", hide(.0))]
     Unavailable(String),
     /// The database took too long. A smaller query may help.
     #[error("the database did not answer in time")]
     TooSlow,
     /// The database refuses the data: trying again does not help.
-    #[error("the database refused the data: {0}")]
+    #[error("the database refused the data: {}", hide(.0))]
     Refused(String),
     /// A table, column, function or privilege is missing. The data are right: keep them until an administrator has
     /// repaired the database.
-    #[error("the database lacks a table, a column or a privilege that precall needs: {0}")]
+    #[error("the database lacks a table, a column or a privilege that precall needs: {}", hide(.0))]
     Unusable(String),
     /// The migrations failed.
-    #[error("the schema migration failed: {0}")]
+    #[error("the schema migration failed: {}", hide(.0))]
     Schema(String),
     /// Another precall has taken over this database. This one must not write any more.
     #[error("another precall has taken over this database")]
     Superseded,
     /// Stored data cannot be decoded.
-    #[error("stored data cannot be read: {0}")]
+    #[error("stored data cannot be read: {}", hide(.0))]
     Unreadable(String),
 }
 
 impl StoreError {
+    /// The data are no JSON that is stored here.
+    pub(crate) fn refused(error: &serde_json::Error) -> Self {
+        Self::Refused(hide(&error.to_string()).into_owned())
+    }
+
+    /// The stored JSON cannot be decoded.
+    pub(crate) fn unreadable(error: &impl ToString) -> Self {
+        Self::Unreadable(hide(&error.to_string()).into_owned())
+    }
+
     /// Whether the same statement may succeed later.
     #[must_use]
     pub fn is_passing(&self) -> bool {

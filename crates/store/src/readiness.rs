@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use deadpool_postgres::{Object, Pool};
+use precall_base::redact::hide;
 use precall_call::At;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
@@ -182,7 +183,7 @@ fn said(schema: &str, applied: Option<&str>, pending: &[i32], other_tables: usiz
 /// A query of the look itself failed.
 fn of_query(error: &tokio_postgres::Error) -> Fault {
     let Some(db) = error.as_db_error() else { return Fault::of(error) };
-    let (said, code) = (db.message(), db.code().code());
+    let (said, code) = (hide(db.message()), db.code().code());
     if *db.code() == SqlState::INSUFFICIENT_PRIVILEGE {
         let words = format!(
             "{said} ({code}): grant the role of DATABASE_URL what precall needs, or make it the owner"

@@ -30,7 +30,7 @@ fn a_message_says_what_is_wrong_and_where_to_read_on() {
         message.text,
         format!(
             "3CX cannot be reached
-  401 for +**********34
+  401 for +*****234
   PrecallPbxAway (page), since 2025-11-29 14:11 UTC
   What to do: docs/OPERATIONS.md#the-pbx-is-away
 
@@ -51,7 +51,7 @@ precall {version}, installation shop
             "alerts": [
                 {
                     "name": "PrecallPbxAway", "severity": "page", "status": "open",
-                    "summary": "3CX cannot be reached", "words": "401 for +**********34",
+                    "summary": "3CX cannot be reached", "words": "401 for +*****234",
                     "opened_at": "2025-11-29T14:11:25Z", "ended_at": null,
                     "runbook": "docs/OPERATIONS.md#the-pbx-is-away",
                 },

@@ -11,7 +11,7 @@ fn what_was_said_and_whole_numbers_are_not_in_the_archive() {
     });
     let shown = redacted(call);
     let expected = json!({
-        "id": "01990000-0000-7000-8000-123456789012", "caller_id": "+********56", "called_number": null,
+        "id": "01990000-0000-7000-8000-123456789012", "caller_id": "+*****456", "called_number": null,
         "transcript": "left out", "conversations": [{ "analysis": "left out", "ordinal": 1 }],
     });
     assert_eq!(shown, expected);

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::StreamExt as _;
 use futures_util::stream;
 use precall_actors::voices::samples::{SampleError, SampleStore};
+use precall_base::redact::hide;
 use precall_call::VoicePolicy;
 use precall_store::reads::mapped_callers::MappedCaller;
 
 use super::finding::Judgement;
 use super::world::{CALLERS_MAX, World};
-use crate::config::{Config, masked};
+use crate::config::Config;
 
 /// Samples that are read whole and decoded; of the others only the presence is checked.
 const READ_MAX: usize = 200;
@@ -178,7 +179,7 @@ fn judge_samples(
 /// `17 samples are`, and the first few.
 fn counted<T: AsRef<str>>(found: &[T]) -> Option<(String, String)> {
     let verb = if found.len() == 1 { "sample is" } else { "samples are" };
-    let named: Vec<String> = found.iter().take(NAMED).map(|name| masked(name.as_ref())).collect();
+    let named: Vec<String> = found.iter().take(NAMED).map(|name| hide(name.as_ref()).into_owned()).collect();
     let more = if found.len() > NAMED { ", ..." } else { "" };
     (!found.is_empty()).then(|| (format!("{} {verb}", found.len()), format!("{}{more}", named.join(", "))))
 }

@@ -2,10 +2,11 @@
 
 use actix_web::HttpResponse;
 use precall_base::phone_number::E164;
+use precall_base::redact::hide;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::config::{Principal, Scope, masked};
+use crate::config::{Principal, Scope};
 use crate::http::audit_trail;
 
 /// What a key may see.
@@ -27,7 +28,10 @@ impl Sight {
     pub(crate) fn number(self, text: String) -> String {
         match self {
             Self::Whole => text,
-            Self::Masked => text.parse::<E164>().map_or_else(|_| masked(&text), |number| number.to_string()),
+            Self::Masked => match text.parse::<E164>() {
+                Ok(number) => number.to_string(),
+                Err(_) => hide(&text).into_owned(),
+            },
         }
     }
 
@@ -61,7 +65,7 @@ mod tests {
     fn numbers_are_masked_and_extensions_are_not() {
         for (number, shown) in [
             ("+4915112345678", "+49*****678"),
-            ("0151 12345678", "0151 ******78"),
+            ("0151 12345678", "*****678"),
             ("101", "101"),
             ("anonymous", "anonymous"),
             ("erased", "erased"),

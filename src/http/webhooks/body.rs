@@ -8,7 +8,7 @@ use precall_providers::elevenlabs::{AudioHead, audio_head};
 use super::proof::Proof;
 use super::recordings::Incoming;
 use crate::http::body_limits::too_large;
-use crate::http::error::Problem;
+use crate::http::error::{Code, Problem};
 use crate::http::fair_share::{BODY_PIECE, Share};
 
 /// Largest bodies, in bytes.
@@ -40,6 +40,19 @@ pub(crate) enum Body {
     Whole(Bytes),
     /// A recording: its fields other than the audio, and its file if recordings are kept.
     Recording(AudioHead, Option<Box<Incoming>>),
+}
+
+impl Body {
+    /// The bytes of a body that is no recording.
+    ///
+    /// # Errors
+    /// `bad_json`.
+    pub(super) fn whole(self) -> Result<Bytes, Problem> {
+        match self {
+            Self::Whole(body) => Ok(body),
+            Self::Recording(..) => Err(Problem::of(Code::BadJson)),
+        }
+    }
 }
 
 /// Type of the body, as far as known.

@@ -15,17 +15,17 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::inbox::{self, About};
+use super::unsigned_body::read_unsigned;
 use crate::config::Secret;
 use crate::http::app_state::AppState;
-use crate::http::body_limits::{drain, fits};
+use crate::http::body_limits::fits;
 use crate::http::error::{Code, Problem};
 use crate::http::openapi::names::{ConversationPurpose, InitiationKind};
 use crate::http::openapi::problems::{WEBHOOK, problems};
+use crate::http::response;
 use crate::http::secret_uses::{Webhook, Which};
-use crate::http::webhooks::body::{Body, BodyReader, Limits};
-use crate::http::webhooks::signed_body::{read, trusted_address};
-use crate::http::webhooks::state::WebhookState;
-use crate::http::{client_address, response};
+use crate::http::webhooks::body::Limits;
+use crate::http::webhooks::signed_body::trusted_address;
 
 /// Bytes. The four fields need a few hundred.
 const BODY_MAX: usize = 64 * 1024;
@@ -63,20 +63,9 @@ impl FromRequest for InitiationRequest {
         let mut payload = payload.take();
         async move {
             let app = AppState::of(&request)?;
-            let admitted = check_request(&request, &app);
-            if let Err(problem) = admitted {
-                drain(&request, &mut payload).await;
-                return Err(problem);
-            }
-            let reader = BodyReader::new(
-                Limits::plain(BODY_MAX),
-                None,
-                WebhookState::of(&request)?
-                    .body_room
-                    .share(client_address::address(&request, &app.settings())),
-            );
-            let body = read(&mut payload, reader, None, BODY_TIME).await?;
-            let Body::Whole(body) = body else { return Err(Problem::of(Code::BadJson)) };
+            let (admitted, limits) = (check_request(&request, &app), Limits::plain(BODY_MAX));
+            let body =
+                read_unsigned(&request, &mut payload, &app, admitted, limits, BODY_TIME).await?.whole()?;
             Ok(Self(parse(&body)?, body))
         }
         .boxed_local()

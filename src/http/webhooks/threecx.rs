@@ -1,6 +1,8 @@
 //! `POST /webhook/3cx`: calls and events of the PBX.
 
 use actix_web::{HttpResponse, web};
+use bytes::Bytes;
+use precall_actors::api::Busy;
 use precall_call::CallId;
 use precall_providers::wire_record::WireLine;
 use uuid::Uuid;
@@ -13,7 +15,6 @@ use crate::http::inbound::threecx::{Answer, KIND, KIND_BY_TOKEN, apply};
 use crate::http::inbound::threecx_wire::{Message, ThreeCxWebhook, happened_at, parse};
 use crate::http::openapi::problems::{SIGNED, WEBHOOK, problems};
 use crate::http::response;
-use crate::http::webhooks::body::Body;
 use crate::http::webhooks::threecx_proof::{Proven, ThreeCxBody};
 
 problems!(Problems: WEBHOOK, SIGNED, &[Code::SecretWrong, Code::NoCall, Code::UnknownEventType, Code::AtCapacity]);
@@ -34,7 +35,7 @@ pub(crate) async fn webhook(
     state: web::Data<WebhookState>,
     sent: ThreeCxBody,
 ) -> Result<HttpResponse, Problem> {
-    let Body::Whole(body) = sent.body else { return Err(Problem::of(Code::BadJson)) };
+    let body = sent.body.whole()?;
     let by_token = sent.proven == Proven::ByToken;
     let message = match parse(&body) {
         Ok(message) => message,
@@ -54,16 +55,30 @@ pub(crate) async fn webhook(
             Message::Incoming(call) if by_token => Answer::begins_nothing(call.threecx_call_id),
             message => apply(&*app.engine, message).await?,
         };
-        if let Some(call) = answer.call_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-            let line = WireLine::received("3cx", "POST /webhook/3cx", &body);
-            app.engine.wire().take(CallId(call.as_u128()), line);
-        }
-        let row = inbox::read_row(about, answer.status, body).await;
-        app.engine.keep_webhook(row).await?;
+        keep(&app, "POST /webhook/3cx", &answer, about, body).await?;
         Ok(answer)
     });
     let answer = answer.await?;
     response::counted(answer.status, &answer)
+}
+
+/// Keeps a webhook that was applied: in the record of its call, if it has one, and in the inbox.
+///
+/// # Errors
+/// If it cannot be stored now.
+pub(super) async fn keep(
+    app: &AppState,
+    what: &'static str,
+    answer: &Answer,
+    about: About,
+    body: Bytes,
+) -> Result<(), Busy> {
+    if let Some(call) = answer.call_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
+        let line = WireLine::received("3cx", what, &body);
+        app.engine.wire().take(CallId(call.as_u128()), line);
+    }
+    let row = inbox::read_row(about, answer.status, body).await;
+    app.engine.keep_webhook(row).await
 }
 
 /// Receives a webhook of a sender that can neither sign nor set a header. It ends calls and adds to them, and begins

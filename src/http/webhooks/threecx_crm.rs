@@ -2,13 +2,11 @@
 //! and no clone: a template can only show a token, which is read more easily than a signature is forged.
 
 use actix_web::{HttpResponse, web};
-use precall_call::CallId;
-use precall_providers::wire_record::WireLine;
 use serde::Serialize;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::inbox::{self, About};
+use super::inbox::About;
+use super::threecx::keep;
 use super::threecx_proof::{CrmBody, FromCrm};
 use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
@@ -80,12 +78,7 @@ pub(crate) async fn report(
     let about = About { kind: KIND_OF_REPORT.into(), id: None, at: happened_at(&body) };
     let answer = in_time(async {
         let answer = apply(&*app.engine, message).await?;
-        if let Some(call) = answer.call_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
-            let line = WireLine::received("3cx", "POST /webhook/3cx/crm/report", &body);
-            app.engine.wire().take(CallId(call.as_u128()), line);
-        }
-        let row = inbox::read_row(about, answer.status, body).await;
-        app.engine.keep_webhook(row).await?;
+        keep(&app, "POST /webhook/3cx/crm/report", &answer, about, body).await?;
         Ok(answer)
     });
     let answer = answer.await?;

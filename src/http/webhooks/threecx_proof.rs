@@ -9,14 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use futures_util::future::{FutureExt as _, LocalBoxFuture, Ready, ready};
 
-use super::signed_body::{SignedBody, SignedSender as _, ThreeCx, read, trusted_address};
-use super::state::WebhookState;
+use super::signed_body::{SignedBody, SignedSender as _, ThreeCx, trusted_address};
+use super::unsigned_body::read_unsigned;
 use crate::config::Secret;
 use crate::http::app_state::AppState;
 use crate::http::body_limits::{drain, fits};
-use crate::http::client_address;
 use crate::http::error::{Code, Problem};
-use crate::http::webhooks::body::{Body, BodyReader, Limits};
+use crate::http::webhooks::body::Body;
 
 /// What proves a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +62,8 @@ impl FromRequest for ThreeCxBody {
                 .and_then(
                     |()| if presented == *token { Ok(()) } else { Err(Problem::of(Code::SecretWrong)) },
                 );
-            if let Err(problem) = admitted {
-                drain(&request, &mut payload).await;
-                return Err(problem);
-            }
-            let body = read_unsigned(&request, &mut payload, &app, limits).await?;
+            let longest = ThreeCx::BODY_TIME;
+            let body = read_unsigned(&request, &mut payload, &app, admitted, limits, longest).await?;
             Ok(Self { body, proven: Proven::ByToken })
         }
         .boxed_local()
@@ -100,14 +96,10 @@ impl FromRequest for CrmBody {
         async move {
             let app = AppState::of(&request)?;
             let limits = ThreeCx::limits(&app.settings());
-            if let Err(problem) = present(&request, &app).and_then(|()| fits(&request, limits.largest())) {
-                drain(&request, &mut payload).await;
-                return Err(problem);
-            }
-            match read_unsigned(&request, &mut payload, &app, limits).await? {
-                Body::Whole(body) => Ok(Self(body)),
-                Body::Recording(..) => Err(Problem::of(Code::BadJson)),
-            }
+            let admitted = present(&request, &app).and_then(|()| fits(&request, limits.largest()));
+            let longest = ThreeCx::BODY_TIME;
+            let body = read_unsigned(&request, &mut payload, &app, admitted, limits, longest).await?;
+            Ok(Self(body.whole()?))
         }
         .boxed_local()
     }
@@ -124,17 +116,6 @@ fn present(request: &HttpRequest, app: &AppState) -> Result<(), Problem> {
     } else {
         Err(Problem::of(Code::SecretWrong))
     }
-}
-
-async fn read_unsigned(
-    request: &HttpRequest,
-    payload: &mut Payload,
-    app: &AppState,
-    limits: Limits,
-) -> Result<Body, Problem> {
-    let room = &WebhookState::of(request)?.body_room;
-    let share = room.share(client_address::address(request, &app.settings()));
-    read(payload, BodyReader::new(limits, None, share), None, ThreeCx::BODY_TIME).await
 }
 
 /// The token of the path, of `Authorization`, or of `X-API-Key`.

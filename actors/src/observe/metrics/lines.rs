@@ -97,7 +97,7 @@ impl LineMetrics {
         let known = self.known();
         let named =
             |known: &HashSet<String>, name: &str| known.get(name).map_or(OTHER, String::as_str).to_owned();
-        let line = masked(named(&known.lines, after.policy.line.as_str()));
+        let line = label_of_line(named(&known.lines, after.policy.line.as_str()));
         let pbx = named(&known.pbxs, pbx);
         drop(known);
         let outcome = if before.is_none() { "refused" } else { outcome(after) };
@@ -109,8 +109,8 @@ impl LineMetrics {
     }
 }
 
-/// A number that is masked; an extension or a name as it is.
-fn masked(line: String) -> String {
+/// The label of a line: a telephone number is masked, an extension or a name stays.
+fn label_of_line(line: String) -> String {
     line.parse::<E164>().map_or(line, |number| number.to_string())
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, At, AudioHeard, Call, CallPart, Cause, Event, GreetingEnd, HandoffFailure, LineId, NoVoice,
-    Offer, Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, VoiceWait, open, step,
+    Offer, Policy, Request, Route, Rung, Silence, VoiceId, VoiceSource, open, step,
 };
 
 use precall_providers::request_watch::{Endpoint, RequestEnd};
@@ -14,6 +14,7 @@ use super::{Metrics, TraceEnd, Webhook};
 use crate::api::{CapacityHealth, Health, SpoolHealth};
 use crate::durability::leadership::EngineRole;
 use crate::observe::canary_calls::CanaryStep;
+use crate::observe::test_policy::test_policy;
 
 fn health() -> Health {
     Health {
@@ -44,35 +45,7 @@ fn health() -> Health {
 }
 
 fn offer(admission: Admission) -> Offer {
-    let long = Duration::from_secs(60);
-    let policy = Policy {
-        line_version: None,
-        route: Route::Callback,
-        line: LineId::new("default"),
-        fallback_voice: None,
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: false,
-        notice: None,
-        has_transfer: false,
-        has_destination: false,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        skip_key: None,
-        person_key: None,
-        proof: precall_call::Proof::None,
-        pin_wait: long,
-        clone_max_wait: long,
-        ring_max: long,
-        greeting_max: long,
-        handoff_max: long,
-        conversation_max: long,
-        leg_max: long,
-        list_max: None,
-        report_grace: long,
-        notes_first_word: true,
-        free_retries: true,
-    };
+    let policy = test_policy(Route::Callback);
     Offer { policy: Arc::new(policy), admission }
 }
 

@@ -22,7 +22,7 @@ use super::session_stage::Stage;
 use super::turn_timer::{TurnTime, TurnTimer};
 use crate::bridge::agent_event::AgentEvent;
 use crate::bridge::outbox::{Outbox, OutgoingMessage};
-use crate::bridge::socket_state::{Ending, Opening, SocketEnd};
+use crate::bridge::socket_state::{Ending, Opening, SocketEnd, redacted};
 use crate::bridge::turn_taking::{FirstSpeaker, SilenceAction, TurnTaking};
 use crate::clip::duration_of;
 use crate::codec::transcode::{ToAgent, ToCaller};
@@ -363,7 +363,7 @@ impl AgentSession {
             Ok(message) => self.handle(message, now),
             // The agent's settings would have to be changed first.
             Err(error @ UnreadableMessage::Format(_)) if self.stage == Stage::Opening => {
-                let detail = error.to_string();
+                let detail = redacted(&error.to_string());
                 self.close(AgentEvent::Failed { why: HandoffFailure::Refused, detail });
             }
             // Ignored like an unknown message. Without the provider's first message the opening ends at its deadline.

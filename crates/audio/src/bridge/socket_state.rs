@@ -2,6 +2,7 @@
 //!
 //! Pure: no clock, no I/O, no actor.
 
+use precall_base::redact::redact;
 use precall_call::{AgentLoss, HandoffFailure};
 use precall_providers::elevenlabs::refuses_override;
 
@@ -10,6 +11,9 @@ const POLICY_VIOLATION: u16 = 1008;
 
 /// Close code of a conversation that ended normally.
 const NORMAL: u16 = 1000;
+
+/// Longest text of the provider that is kept, in characters.
+const DETAIL_CHARS_MAX: usize = 300;
 
 /// How far the provider is with opening a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +43,7 @@ pub(crate) struct Ending {
     pub(crate) is_normal: bool,
     /// Whether the provider sent an error message before.
     pub(crate) is_error: bool,
-    /// The provider's words, or ours.
+    /// The provider's words, redacted, or ours.
     pub(crate) detail: String,
     /// Why the attempt failed, if the session was not open yet.
     pub(crate) not_opened: HandoffFailure,
@@ -68,6 +72,12 @@ impl Ending {
         } else {
             (HandoffFailure::Unknown, AgentLoss::Lost)
         };
+        let detail = redacted(&detail);
         Self { is_normal: code == Some(NORMAL), is_error, detail, not_opened, lost }
     }
+}
+
+/// A text of the provider, for logs and events: it may repeat numbers and keys.
+pub(crate) fn redacted(text: &str) -> String {
+    redact(text, DETAIL_CHARS_MAX, &[])
 }

@@ -9,6 +9,7 @@ use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
 use super::error::ProviderError;
 use super::workspace::{AgentWebhooks, AgentWebhooksAnswer};
 use crate::lenient::{Lenient, Scalar};
+use crate::request_watch::Endpoint;
 
 const SUBSCRIPTION_BYTES_MAX: usize = 256 * 1024;
 /// An agent's body includes its prompt and the list of its knowledge base.
@@ -201,8 +202,10 @@ impl ElevenLabs {
     /// # Errors
     /// [`ProviderError`].
     pub async fn subscription(&self, within: Duration) -> Result<Subscription, ProviderError> {
-        let said: SubscriptionAnswer =
-            self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await?.json()?;
+        let said: SubscriptionAnswer = self
+            .get(Endpoint::Account, &["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within)
+            .await?
+            .json()?;
         Ok(Subscription {
             tier: said.tier.into_text(),
             status: said.status.into_text(),
@@ -221,7 +224,8 @@ impl ElevenLabs {
     /// # Errors
     /// [`ProviderError`].
     pub async fn agent(&self, agent_id: &str, within: Duration) -> Result<AgentDetail, ProviderError> {
-        let answer = self.get(&["v1", "convai", "agents", agent_id], AGENT_BYTES_MAX, within).await?;
+        let answer =
+            self.get(Endpoint::Agent, &["v1", "convai", "agents", agent_id], AGENT_BYTES_MAX, within).await?;
         let said: AgentAnswer = answer.json()?;
         let (config, platform) = (said.conversation_config.0, said.platform_settings.0);
         let overrides = platform.overrides.0;
@@ -267,7 +271,10 @@ impl ElevenLabs {
     /// # Errors
     /// [`ProviderError`].
     pub async fn ping(&self, within: Duration) -> Result<(), ProviderError> {
-        match self.get(&["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within).await {
+        match self
+            .get(Endpoint::Account, &["v1", "user", "subscription"], SUBSCRIPTION_BYTES_MAX, within)
+            .await
+        {
             Ok(_) => Ok(()),
             Err(error) if error.lacks_permission() => Ok(()),
             Err(error) => Err(error),
@@ -276,13 +283,21 @@ impl ElevenLabs {
 
     async fn get(
         &self,
+        endpoint: Endpoint,
         path: &[&str],
         answer_bytes_max: usize,
         within: Duration,
     ) -> Result<ApiResponse, ProviderError> {
         let url = self.settings().endpoint(path);
-        self.send(ApiRequest { method: Method::GET, url, body: RequestBody::Empty, answer_bytes_max, within })
-            .await
+        self.send(ApiRequest {
+            endpoint,
+            method: Method::GET,
+            url,
+            body: RequestBody::Empty,
+            answer_bytes_max,
+            within,
+        })
+        .await
     }
 }
 

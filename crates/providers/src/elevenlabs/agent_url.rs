@@ -9,6 +9,7 @@ use url::{Host, Url};
 
 use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
+use crate::request_watch::Endpoint;
 use crate::trace_context::TraceParent;
 
 const SIGNED_URL_BYTES_MAX: usize = 64 * 1024;
@@ -95,6 +96,7 @@ impl ElevenLabs {
         let mut url = self.settings().endpoint(&["v1", "convai", "conversation", "get-signed-url"]);
         url.query_pairs_mut().append_pair("agent_id", agent_id);
         let request = ApiRequest {
+            endpoint: Endpoint::SignedUrl,
             method: Method::GET,
             url,
             body: RequestBody::Empty,

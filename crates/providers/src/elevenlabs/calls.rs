@@ -14,6 +14,7 @@ use super::report_parser::{ConversationDetail, parse_conversation};
 use super::request_body::outbound_call_body;
 use super::requests::{OutboundCall, Telephony};
 use crate::lenient::Scalar;
+use crate::request_watch::Endpoint;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// The same limit as for the webhook with this content.
@@ -115,8 +116,14 @@ impl ElevenLabs {
         };
         let url = self.settings().endpoint(&["v1", "convai", network, "outbound-call"]);
         let body = RequestBody::Json(Bytes::from(outbound_call_body(call).to_string()));
-        let request =
-            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
+        let request = ApiRequest {
+            endpoint: Endpoint::OutboundCall,
+            method: Method::POST,
+            url,
+            body,
+            answer_bytes_max: SMALL_ANSWER_BYTES_MAX,
+            within,
+        };
         let answer = self.send_once(request, call.trace.map(|trace| trace.dial)).await?;
         let said: DialAnswer = answer.json()?;
         if !said.success {
@@ -140,8 +147,14 @@ impl ElevenLabs {
     ) -> Result<ConversationDetail, ProviderError> {
         let url = self.settings().endpoint(&["v1", "convai", "conversations", conversation.as_str()]);
         let answer_bytes_max = CONVERSATION_BYTES_MAX;
-        let request =
-            ApiRequest { method: Method::GET, url, body: RequestBody::Empty, answer_bytes_max, within };
+        let request = ApiRequest {
+            endpoint: Endpoint::Conversation,
+            method: Method::GET,
+            url,
+            body: RequestBody::Empty,
+            answer_bytes_max,
+            within,
+        };
         let answer = self.send(request).await?;
         parse_conversation(&answer.body)
             .map_err(|error| ProviderError::garbled(answer.status, error.to_string()))
@@ -158,7 +171,8 @@ impl ElevenLabs {
     ) -> Result<(), ProviderError> {
         let url = self.settings().endpoint(&["v1", "convai", "conversations", conversation.as_str()]);
         let (method, body, answer_bytes_max) = (Method::DELETE, RequestBody::Empty, SMALL_ANSWER_BYTES_MAX);
-        self.send(ApiRequest { method, url, body, answer_bytes_max, within }).await.map(drop)
+        let endpoint = Endpoint::Conversation;
+        self.send(ApiRequest { endpoint, method, url, body, answer_bytes_max, within }).await.map(drop)
     }
 
     /// `GET /v1/convai/conversations?user_id=&agent_id=`: the conversations of a call whose dial response was lost.
@@ -176,7 +190,8 @@ impl ElevenLabs {
         if let Some(agent_id) = agent_id {
             url.query_pairs_mut().append_pair("agent_id", agent_id);
         }
-        let pages = self.read_pages::<ConversationsPage>(url, PAGES_MAX, within).await?;
+        let pages =
+            self.read_pages::<ConversationsPage>(Endpoint::Conversations, url, PAGES_MAX, within).await?;
         let conversations = pages.items.into_iter().map(ConversationSummary::from).collect();
         Ok(ConversationList { conversations, complete: pages.complete })
     }

@@ -19,6 +19,7 @@ use crate::http_client::HttpClient;
 use crate::http_exchange::{
     Body, Failure, FailureKind, Permit, Progress, Request, exchange, http_client, within,
 };
+use crate::request_watch::Endpoint;
 use crate::trace_context::{TRACEPARENT, TraceParent};
 
 /// Client of ElevenLabs. Not `Send`: each arbiter builds its own. Greetings and uploads have separate clients, so that
@@ -46,6 +47,7 @@ pub(super) enum RequestBody {
 
 /// One request to the API.
 pub(super) struct ApiRequest {
+    pub endpoint: Endpoint,
     pub method: Method,
     pub url: Url,
     pub body: RequestBody,
@@ -158,6 +160,7 @@ impl ElevenLabs {
             }
         };
         let http_request = Request {
+            endpoint: Some(request.endpoint),
             method: request.method,
             url: request.url,
             headers,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use precall_base::redact::redact;
+
 use super::error_body::{ErrorText, redact_text};
 use super::settings::ApiKey;
 pub use crate::http_exchange::Execution;
@@ -174,8 +176,9 @@ impl ProviderError {
         }
     }
 
-    /// A 2xx response with an unexpected body.
+    /// A 2xx response with an unexpected body. `message` may repeat a value of it.
     pub(super) fn garbled(status: u16, message: impl Into<String>) -> Self {
+        let message = redact(&message.into(), MESSAGE_CHARS_MAX, &[]);
         let error = Self::ours(ProviderErrorKind::Garbled, Execution::Maybe, message);
         Self { status: Some(status), ..error }
     }

@@ -1,10 +1,10 @@
 //! Parses error bodies in each shape that the provider has used, and redacts them for logs.
 
+use precall_base::redact::redact;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::settings::ApiKey;
-use crate::redact::redact;
 
 /// The texts of an error body.
 #[derive(Default)]

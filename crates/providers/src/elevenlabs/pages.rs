@@ -8,6 +8,7 @@ use url::Url;
 
 use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
+use crate::request_watch::Endpoint;
 
 /// Largest body of one page: a hundred voices with all their fields.
 const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -36,6 +37,7 @@ impl ElevenLabs {
     /// Reads a list, at most `pages_max` pages, under one deadline. `list` includes the page size.
     pub(super) async fn read_pages<P: Page>(
         &self,
+        endpoint: Endpoint,
         list: Url,
         pages_max: usize,
         within: Duration,
@@ -49,6 +51,7 @@ impl ElevenLabs {
                 url.query_pairs_mut().append_pair(P::NEXT_PARAMETER, next);
             }
             let request = ApiRequest {
+                endpoint,
                 method: Method::GET,
                 url,
                 body: RequestBody::Empty,

@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use awc::http::header::HeaderValue;
 use url::Url;
 
-use crate::request_watch::{RequestObserver, RequestWatch, Service};
+use crate::request_watch::{RequestObserver, RequestWatch};
 
 /// API key of the account. Never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -83,7 +83,7 @@ impl Settings {
     /// Tells how long each request took.
     #[must_use]
     pub fn observed_by(mut self, observer: RequestObserver) -> Self {
-        self.watch = Some(RequestWatch::new(Service::ElevenLabs, observer));
+        self.watch = Some(RequestWatch::new(observer));
         self
     }
 

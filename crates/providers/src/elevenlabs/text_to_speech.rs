@@ -10,6 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::client::{ApiRequest, ApiResponse, ElevenLabs, RequestBody};
 use super::error::{ProviderError, ProviderErrorKind};
+use crate::request_watch::Endpoint;
 
 /// Ten minutes of 16-bit samples at 8,000 per second.
 const SPEECH_BYTES_MAX: usize = 600 * 8_000 * 2;
@@ -66,8 +67,14 @@ impl ElevenLabs {
         let mut url = self.settings().endpoint(&["v1", "text-to-speech", speech.voice.as_str()]);
         url.query_pairs_mut().append_pair("output_format", FORMAT);
         let body = RequestBody::JsonForAudio(Bytes::from(speech_body(speech).to_string()));
-        let request =
-            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SPEECH_BYTES_MAX, within };
+        let request = ApiRequest {
+            endpoint: Endpoint::Speech,
+            method: Method::POST,
+            url,
+            body,
+            answer_bytes_max: SPEECH_BYTES_MAX,
+            within,
+        };
         let answer = self.send(request).await.map_err(speech_error)?;
         check(&answer)?;
         Ok(answer.body)

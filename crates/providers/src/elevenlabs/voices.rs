@@ -12,6 +12,7 @@ use super::pages::{PAGE_SIZE, Page};
 use super::request_body::add_voice_body;
 use super::requests::AddVoice;
 use crate::lenient::Scalar;
+use crate::request_watch::Endpoint;
 
 const SMALL_ANSWER_BYTES_MAX: usize = 256 * 1024;
 /// A thousand voices: only the largest plan has more slots.
@@ -111,8 +112,14 @@ impl ElevenLabs {
     pub async fn add_voice(&self, voice: &AddVoice, within: Duration) -> Result<VoiceAdded, ProviderError> {
         let url = self.settings().endpoint(&["v1", "voices", "add"]);
         let body = RequestBody::Form(add_voice_body(voice));
-        let request =
-            ApiRequest { method: Method::POST, url, body, answer_bytes_max: SMALL_ANSWER_BYTES_MAX, within };
+        let request = ApiRequest {
+            endpoint: Endpoint::AddVoice,
+            method: Method::POST,
+            url,
+            body,
+            answer_bytes_max: SMALL_ANSWER_BYTES_MAX,
+            within,
+        };
         let answer = self.send_once(request, voice.trace).await?;
         let added: AddedAnswer = answer.json()?;
         if added.voice_id.is_empty() {
@@ -130,7 +137,7 @@ impl ElevenLabs {
     pub async fn voices_named(&self, search: &str, within: Duration) -> Result<VoiceList, ProviderError> {
         let mut url = self.settings().endpoint(&["v2", "voices"]);
         url.query_pairs_mut().append_pair("search", search).append_pair("page_size", PAGE_SIZE);
-        let pages = self.read_pages::<VoicesPage>(url, PAGES_MAX, within).await?;
+        let pages = self.read_pages::<VoicesPage>(Endpoint::Voices, url, PAGES_MAX, within).await?;
         let voices = pages.items.into_iter().map(VoiceSummary::from).collect();
         Ok(VoiceList { voices, complete: pages.complete })
     }
@@ -146,8 +153,14 @@ impl ElevenLabs {
     ) -> Result<VoiceDeleted, ProviderError> {
         let url = self.settings().endpoint(&["v1", "voices", voice.as_str()]);
         let answer_bytes_max = SMALL_ANSWER_BYTES_MAX;
-        let request =
-            ApiRequest { method: Method::DELETE, url, body: RequestBody::Empty, answer_bytes_max, within };
+        let request = ApiRequest {
+            endpoint: Endpoint::DeleteVoice,
+            method: Method::DELETE,
+            url,
+            body: RequestBody::Empty,
+            answer_bytes_max,
+            within,
+        };
         match self.send(request).await {
             Ok(_) => Ok(VoiceDeleted::Now),
             Err(error) if error.kind == ProviderErrorKind::NotFound => Ok(VoiceDeleted::Earlier),

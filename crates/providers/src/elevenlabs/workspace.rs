@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::client::{ApiRequest, ElevenLabs, RequestBody};
 use super::error::ProviderError;
 use crate::lenient::{Lenient, Scalar};
+use crate::request_watch::Endpoint;
 
 const ANSWER_BYTES_MAX: usize = 4 * 1024 * 1024;
 
@@ -158,6 +159,7 @@ impl ElevenLabs {
         within: Duration,
     ) -> Result<super::client::ApiResponse, ProviderError> {
         let request = ApiRequest {
+            endpoint: Endpoint::OtherOfElevenLabs,
             method: Method::GET,
             url: self.settings().endpoint(path),
             body: RequestBody::Empty,

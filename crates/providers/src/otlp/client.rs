@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use awc::http::Method;
+use precall_base::redact::redact;
 
 use super::encode::{self, Rejected};
 use super::settings::{CollectorSettings, Protocol};
@@ -13,7 +14,6 @@ use crate::http_client::HttpClient;
 use crate::http_exchange::{
     Body, Failure, FailureKind, Progress, Request, exchange, http_client, http_client_with, within,
 };
-use crate::redact::redact;
 
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 const WORDS_MAX: usize = 200;
@@ -104,6 +104,7 @@ impl Collector {
             Protocol::Json => "application/json",
         };
         let request = Request {
+            endpoint: None,
             method: Method::POST,
             url: settings.url.clone(),
             headers: settings.headers.clone(),

@@ -67,8 +67,9 @@ pub(super) fn request(
 pub(super) fn rejected(content_type: &str, body: &[u8]) -> Rejected {
     if content_type.contains("json") {
         let answer: JsonAnswer = serde_json::from_slice(body).unwrap_or_default();
-        let JsonPartial { rejected_spans, error_message } = answer.partial_success;
-        return Rejected { spans: rejected_spans.integer().unwrap_or(0), message: error_message };
+        let JsonPartial { rejected_spans, error_message } = answer.partial_success.unwrap_or_default();
+        let (spans, message) = (rejected_spans.integer().unwrap_or(0), error_message.unwrap_or_default());
+        return Rejected { spans, message };
     }
     let answer = ExportTraceServiceResponse::decode(body).ok();
     let partial = answer.and_then(|answer| answer.partial_success);
@@ -78,18 +79,19 @@ pub(super) fn rejected(content_type: &str, body: &[u8]) -> Rejected {
     })
 }
 
-/// The library does not read the number as text, which is the form of 64-bit numbers in JSON.
+/// The library does not read the number as text, which is the form of 64-bit numbers in JSON. A field may be null: it
+/// then has its default value.
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct JsonAnswer {
-    partial_success: JsonPartial,
+    partial_success: Option<JsonPartial>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct JsonPartial {
     rejected_spans: Scalar,
-    error_message: String,
+    error_message: Option<String>,
 }
 
 fn wire(span: &Span) -> WireSpan {

@@ -1,5 +1,6 @@
 //! Errors of S3 requests, with a hint for the administrator.
 
+use precall_base::redact::redact;
 use roxmltree::Document;
 
 use crate::http_exchange::{Failure, FailureKind, Response};
@@ -91,5 +92,5 @@ fn code_of(body: &[u8]) -> String {
     let Ok(document) = Document::parse(text) else { return String::new() };
     let code = document.root_element().children().find(|node| node.tag_name().name() == "Code");
     let code = code.and_then(|node| node.text()).unwrap_or_default();
-    code.chars().filter(char::is_ascii_alphanumeric).take(CODE_CHARS_MAX).collect()
+    redact(code, CODE_CHARS_MAX, &[]).chars().filter(char::is_ascii_alphanumeric).collect()
 }

@@ -157,7 +157,7 @@ impl Objects {
     ) -> Result<Response, S3Error> {
         let client =
             CLIENT.with(|cell| cell.get_or_init(|| http_client_with(&self.settings.tls_roots)).clone());
-        let request = Request { method, url, headers: Vec::new(), body, answer_bytes_max };
+        let request = Request { endpoint: None, method, url, headers: Vec::new(), body, answer_bytes_max };
         let answer = exchange(&client, request, &Progress::new()).await?;
         if answer.is_success() { Ok(answer) } else { Err(S3Error::of_answer(&answer)) }
     }

@@ -6,12 +6,13 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::address::{Dn, LegAddress};
-use super::client::{Repeats, ThreeCx};
+use super::client::{ApiPath, Repeats, ThreeCx};
 use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::participant::Participant;
 use super::wire;
 use crate::http_exchange::{Execution, Response};
 use crate::lenient::Scalar;
+use crate::request_watch::Endpoint;
 
 /// The PBX answers a `routeto` when its ringing ends; precall waits this much longer.
 const AFTER_RINGING: Duration = Duration::from_secs(10);
@@ -110,7 +111,8 @@ impl Refusal {
 impl ThreeCx {
     /// Ends the leg. A leg that does not exist (404) or has ended (422) gives [`Over`](ActionOutcome::Over).
     pub async fn drop_leg(&self, leg: &LegAddress) -> ActionOutcome {
-        let outcome = self.act(leg, "drop", &json!({}), self.settings().within(), Repeats::Yes).await;
+        let outcome =
+            self.act(leg, Endpoint::Drop, "drop", &json!({}), self.settings().within(), Repeats::Yes).await;
         match outcome {
             ActionOutcome::Refused { reason: Refusal::NotApplicable, .. } => ActionOutcome::Over,
             other => other,
@@ -120,13 +122,13 @@ impl ThreeCx {
     /// Answers a ringing leg of a route point or of a telephone with direct control; others are
     /// [`NotApplicable`](Refusal::NotApplicable).
     pub async fn answer(&self, leg: &LegAddress) -> ActionOutcome {
-        self.act(leg, "answer", &json!({}), self.settings().within(), Repeats::No).await
+        self.act(leg, Endpoint::Answer, "answer", &json!({}), self.settings().within(), Repeats::No).await
     }
 
     /// Rings a destination while the leg and its streams stay up. The PBX responds when the destination answers (it
     /// then replaces the leg) or when ringing failed. The deadline is the ringing time plus 10 s.
     pub async fn route_to(&self, leg: &LegAddress, destination: &Destination) -> ActionOutcome {
-        self.send_on(leg, "routeto", destination).await
+        self.send_on(leg, Endpoint::RouteTo, "routeto", destination).await
     }
 
     /// Attaches data to our own leg. The PBX drops keys that do not begin with `public_`.
@@ -135,27 +137,41 @@ impl ThreeCx {
         leg: &LegAddress,
         data: &[(String, String)],
     ) -> ActionOutcome {
-        self.attach(leg, "attach_participant_data", data).await
+        self.attach(leg, Endpoint::AttachData, "attach_participant_data", data).await
     }
 
-    async fn send_on(&self, leg: &LegAddress, action: &str, destination: &Destination) -> ActionOutcome {
+    async fn send_on(
+        &self,
+        leg: &LegAddress,
+        endpoint: Endpoint,
+        action: &str,
+        destination: &Destination,
+    ) -> ActionOutcome {
         let body = Value::Object(destination_body(destination));
-        self.act(leg, action, &body, destination.ringing.saturating_add(AFTER_RINGING), Repeats::No).await
+        self.act(leg, endpoint, action, &body, destination.ringing.saturating_add(AFTER_RINGING), Repeats::No)
+            .await
     }
 
-    pub(super) async fn dial(&self, dn: &Dn, path: &[&str], destination: &Destination) -> ActionOutcome {
+    pub(super) async fn dial(&self, dn: &Dn, path: ApiPath<'_>, destination: &Destination) -> ActionOutcome {
         let body = Value::Object(destination_body(destination));
         self.perform(dn, path, &body, destination.ringing.saturating_add(AFTER_RINGING), Repeats::No).await
     }
 
-    async fn attach(&self, leg: &LegAddress, action: &str, data: &[(String, String)]) -> ActionOutcome {
+    async fn attach(
+        &self,
+        leg: &LegAddress,
+        endpoint: Endpoint,
+        action: &str,
+        data: &[(String, String)],
+    ) -> ActionOutcome {
         let body = json!({ "attacheddata": attached(data) });
-        self.act(leg, action, &body, self.settings().within(), Repeats::No).await
+        self.act(leg, endpoint, action, &body, self.settings().within(), Repeats::No).await
     }
 
     async fn act(
         &self,
         leg: &LegAddress,
+        endpoint: Endpoint,
         action: &str,
         body: &Value,
         limit: Duration,
@@ -163,13 +179,13 @@ impl ThreeCx {
     ) -> ActionOutcome {
         let id = leg.participant.to_string();
         let path = ["callcontrol", leg.dn.as_str(), "participants", &id, action];
-        self.perform(&leg.dn, &path, body, limit, repeats).await
+        self.perform(&leg.dn, ApiPath(endpoint, &path), body, limit, repeats).await
     }
 
     async fn perform(
         &self,
         dn: &Dn,
-        path: &[&str],
+        path: ApiPath<'_>,
         body: &Value,
         limit: Duration,
         repeats: Repeats,

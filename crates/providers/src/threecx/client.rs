@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::future::Either;
 use futures_util::stream::FuturesUnordered;
+use precall_base::redact::redact;
 use serde_json::Value;
 
 use super::access_token::{AccessToken, AccessTokens};
@@ -22,7 +23,11 @@ use super::settings::Settings;
 use super::wire;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, Response, exchange, within};
-use crate::redact::redact;
+use crate::request_watch::Endpoint;
+
+/// What a request asks for, and the segments of its path.
+#[derive(Clone, Copy)]
+pub(super) struct ApiPath<'a>(pub(super) Endpoint, pub(super) &'a [&'a str]);
 
 /// A participant has about 700 bytes.
 const ONE_BYTES_MAX: usize = 256 * 1024;
@@ -63,7 +68,8 @@ impl ThreeCx {
     /// # Errors
     /// [`ThreeCxError`].
     pub async fn dns(&self) -> Result<Vec<DnState>, ThreeCxError> {
-        self.get(&["callcontrol"], LIST_BYTES_MAX, wire::dn_states).await
+        let path = ApiPath(Endpoint::CallControl, &["callcontrol"]);
+        self.get(path, LIST_BYTES_MAX, wire::dn_states).await
     }
 
     /// `GET /callcontrol/{dn}/participants`: includes legs that the client may see but not control.
@@ -72,7 +78,8 @@ impl ThreeCx {
     /// [`ThreeCxError`].
     pub async fn participants(&self, dn: &Dn) -> Result<Vec<Participant>, ThreeCxError> {
         let path = ["callcontrol", dn.as_str(), "participants"];
-        self.get(&path, LIST_BYTES_MAX, |body| wire::participants(body, dn)).await
+        let path = ApiPath(Endpoint::Participants, &path);
+        self.get(path, LIST_BYTES_MAX, |body| wire::participants(body, dn)).await
     }
 
     /// `GET /callcontrol/{dn}/participants/{id}`. 403 for a leg that is not ours, 404 for a leg that does not exist.
@@ -82,7 +89,8 @@ impl ThreeCx {
     pub async fn participant(&self, leg: &LegAddress) -> Result<Participant, ThreeCxError> {
         let id = leg.participant.to_string();
         let path = ["callcontrol", leg.dn.as_str(), "participants", &id];
-        self.get(&path, ONE_BYTES_MAX, |body| wire::participant(body, &leg.dn)).await
+        let path = ApiPath(Endpoint::Participants, &path);
+        self.get(path, ONE_BYTES_MAX, |body| wire::participant(body, &leg.dn)).await
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -99,7 +107,7 @@ impl ThreeCx {
 
     pub(super) async fn get<T>(
         &self,
-        path: &[&str],
+        path: ApiPath<'_>,
         answer_bytes_max: usize,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Result<T, ThreeCxError> {
@@ -115,7 +123,7 @@ impl ThreeCx {
     /// One deadline covers all of it.
     pub(super) async fn post(
         &self,
-        path: &[&str],
+        path: ApiPath<'_>,
         json: &Value,
         limit: Duration,
         repeats: Repeats,
@@ -141,7 +149,7 @@ impl ThreeCx {
     async fn ask(
         &self,
         method: &Method,
-        path: &[&str],
+        path: ApiPath<'_>,
         json: Option<Bytes>,
         answer_bytes_max: usize,
         limit: Duration,
@@ -151,8 +159,9 @@ impl ThreeCx {
         let whole = async {
             let token = self.tokens.current().await?;
             let request = |token: &AccessToken| Request {
+                endpoint: Some(path.0),
                 method: method.clone(),
-                url: self.settings.endpoint(path),
+                url: self.settings.endpoint(path.1),
                 headers: vec![(AUTHORIZATION, bearer(token))],
                 body: json.clone().map(Body::json),
                 answer_bytes_max,

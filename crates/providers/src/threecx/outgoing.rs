@@ -12,11 +12,12 @@ use serde_json::Value;
 
 use super::action::{ActionOutcome, Destination};
 use super::address::{Dn, LegAddress};
-use super::client::{ThreeCx, bearer};
+use super::client::{ApiPath, ThreeCx, bearer};
 use super::error::{ThreeCxError, ThreeCxErrorKind};
 use super::wire;
 use crate::http_exchange::Execution;
 use crate::lenient::Scalar;
+use crate::request_watch::Endpoint;
 
 /// A device has about 200 bytes.
 const DEVICES_BYTES_MAX: usize = 256 * 1024;
@@ -50,13 +51,14 @@ impl ThreeCx {
     /// [`ThreeCxError`].
     pub async fn devices(&self, dn: &Dn) -> Result<Vec<String>, ThreeCxError> {
         let path = ["callcontrol", dn.as_str(), "devices"];
-        self.get(&path, DEVICES_BYTES_MAX, device_ids).await
+        self.get(ApiPath(Endpoint::OtherOfThreeCx, &path), DEVICES_BYTES_MAX, device_ids).await
     }
 
     /// `POST /callcontrol/{dn}/devices/{device}/makecall`: calls from this device. The result's participant is our own
     /// leg, which dials. Sent once: the call may have been made although the answer was lost.
     pub async fn make_call(&self, dn: &Dn, device: &str, destination: &Destination) -> ActionOutcome {
-        self.dial(dn, &["callcontrol", dn.as_str(), "devices", device, "makecall"], destination).await
+        let path = ["callcontrol", dn.as_str(), "devices", device, "makecall"];
+        self.dial(dn, ApiPath(Endpoint::OtherOfThreeCx, &path), destination).await
     }
 
     /// `GET .../stream`: what the other side of this leg says. The PBX answers 404 or 424 until the media is there.

@@ -10,7 +10,7 @@ use url::Url;
 use super::address::Dn;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{http_client, http_client_with};
-use crate::request_watch::{RequestObserver, RequestWatch, Service};
+use crate::request_watch::{RequestObserver, RequestWatch};
 use crate::tls_roots::TlsRoots;
 
 /// API key of the API client. Never printed.
@@ -109,7 +109,7 @@ impl Settings {
     /// Tells how long each request took.
     #[must_use]
     pub fn observed_by(mut self, observer: RequestObserver) -> Self {
-        self.watch = Some(RequestWatch::new(Service::ThreeCx, observer));
+        self.watch = Some(RequestWatch::new(observer));
         self
     }
 

@@ -7,6 +7,7 @@ use awc::http::Method;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
+use precall_base::redact::redact;
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -15,7 +16,7 @@ use super::settings::Settings;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, exchange, within};
 use crate::lenient::Scalar;
-use crate::redact::redact;
+use crate::request_watch::Endpoint;
 
 /// A token has about 425 characters.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -140,6 +141,7 @@ impl TokenClient {
             .append_pair("grant_type", "client_credentials")
             .finish();
         let request = Request {
+            endpoint: Some(Endpoint::Token),
             method: Method::POST,
             url: self.settings.endpoint(&["connect", "token"]),
             headers: Vec::new(),

@@ -213,7 +213,7 @@ impl World {
 
     /// Closes every WebSocket, and refuses new ones for `ws_down_ms`.
     pub(super) fn close_sockets(&mut self, fault: &Fault, now: Instant) {
-        self.hub.close_all(fault.close_code());
+        self.hub.close_all(fault.close_code(), &fault.ws_close_reason);
         if fault.ws_down_ms > 0 {
             self.ws_down_until = now.checked_add(Duration::from_millis(fault.ws_down_ms));
         }

@@ -64,8 +64,8 @@ impl Event {
 #[derive(Debug)]
 pub(super) enum Told {
     Say(String),
-    /// Close with this code; 1006 drops the connection.
-    Close(u16),
+    /// Close with this code and reason; 1006 drops the connection.
+    Close(u16, String),
     /// Stay open, but neither read nor answer.
     Stall,
 }
@@ -121,9 +121,9 @@ impl Hub {
     }
 
     /// Closes every connection.
-    pub(crate) fn close_all(&mut self, code: u16) {
+    pub(crate) fn close_all(&mut self, code: u16, reason: &str) {
         for connection in self.connections.drain(..) {
-            let _full = connection.told.try_send(Told::Close(code));
+            let _full = connection.told.try_send(Told::Close(code, reason.to_owned()));
         }
     }
 

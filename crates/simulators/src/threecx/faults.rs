@@ -12,7 +12,7 @@
 //! | `close` | the connection is closed without an answer |
 //! | `cut_response` | the request is executed, then the connection is closed without an answer |
 //! | `ws` | `close`: closes all connections, or the next one, with `ws_close_code` (1006 drops them) |
-//! //! | | and answers upgrades with 503 for `ws_down_ms` |
+//! //! | | and `ws_close_reason`, and answers upgrades with 503 for `ws_down_ms` |
 //! //! | | `stall`: open connections send nothing, not even a pong |
 //! //! | | `close_on_token`: a new token closes all connections |
 //! | `streams` | `reset`: drops open streams, and later ones when their leg ends |
@@ -120,6 +120,8 @@ pub struct Fault {
     pub ws: Option<WsFault>,
     /// The code they are closed with.
     pub ws_close_code: Option<u16>,
+    /// What the close frame says, at most 123 bytes.
+    pub ws_close_reason: String,
     /// How long upgrades are refused afterwards.
     pub ws_down_ms: u64,
     /// Audio streams.

@@ -332,7 +332,7 @@ impl World {
 
     /// All calls vanish, ids begin again, connections are dropped. No Remove is sent: no connection is left.
     pub fn restart(&mut self, now: Instant) {
-        self.hub.close_all(super::events::ABNORMAL);
+        self.hub.close_all(super::events::ABNORMAL, "");
         self.later.clear();
         for serial in self.calls.live() {
             self.end(serial, EndedBy::Restart, now);
@@ -354,7 +354,7 @@ impl World {
             self.end_all_streams(ending);
         }
         if self.faults.ws(super::faults::WsFault::CloseOnToken) {
-            self.hub.close_all(super::events::ABNORMAL);
+            self.hub.close_all(super::events::ABNORMAL, "");
         }
     }
 

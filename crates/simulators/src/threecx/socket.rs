@@ -56,7 +56,7 @@ async fn converse(
         let sent = tokio::select! {
             told = orders.recv() => match told {
                 Some(Told::Say(text)) => tokio::time::timeout(SEND_WITHIN, session.text(text)).await,
-                Some(Told::Close(code)) => return close(session, code).await,
+                Some(Told::Close(code, reason)) => return close(session, code, reason).await,
                 Some(Told::Stall) => return stall(orders, session, messages).await,
                 None => return,
             },
@@ -81,9 +81,12 @@ async fn converse(
 }
 
 /// Code 1006 means that no close frame is sent: the connection is dropped.
-async fn close(session: Session, code: u16) {
+async fn close(session: Session, code: u16, reason: String) {
     if code != ABNORMAL {
-        let reason = CloseReason { code: CloseCode::from(code), description: None };
+        let reason = CloseReason {
+            code: CloseCode::from(code),
+            description: Some(reason).filter(|reason| !reason.is_empty()),
+        };
         let _gone = session.close(Some(reason)).await;
     }
 }
@@ -94,7 +97,7 @@ async fn stall(mut orders: mpsc::Receiver<Told>, session: Session, messages: Mes
         loop {
             match orders.recv().await {
                 Some(Told::Say(_) | Told::Stall) => {}
-                Some(Told::Close(_)) | None => return,
+                Some(Told::Close(..)) | None => return,
             }
         }
     };

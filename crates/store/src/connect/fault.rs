@@ -1,11 +1,13 @@
 //! Why there is no connection, in words, and whether waiting helps.
 //!
-//! The words of PostgreSQL at a connection name users, databases and hosts, never a row. So they may be shown.
+//! The words of PostgreSQL at a connection name users, databases, hosts and settings, never a row. They are shown,
+//! redacted.
 
 use std::error::Error;
 use std::io;
 
 use deadpool_postgres::PoolError;
+use precall_base::redact::hide;
 use tokio_postgres::error::{DbError, SqlState};
 
 use super::{ConnectError, explain};
@@ -38,7 +40,7 @@ impl Fault {
                 "no connection in time: the database or the network does not answer, or a pooler in between has no \
                  server connection left",
             ),
-            other => passing(&other.to_string()),
+            other => passing(&hide(&other.to_string())),
         }
     }
 
@@ -65,7 +67,7 @@ fn lasting(words: &str) -> Fault {
 
 /// What the server, or a pooler in its place, said.
 fn of_server(error: &DbError) -> Fault {
-    let (code, said) = (error.code(), error.message());
+    let (code, said) = (error.code(), &*hide(error.message()));
     let with = |advice: &str| format!("{said} ({}): {advice}", code.code());
     if *code == SqlState::CANNOT_CONNECT_NOW {
         return passing(&with("PostgreSQL takes no connections yet, precall waits for it"));

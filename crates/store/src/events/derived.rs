@@ -332,7 +332,7 @@ pub(crate) async fn write_rows(
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Result<T, StoreError> {
-    serde_json::from_str(json.get()).map_err(|error| StoreError::Refused(error.to_string()))
+    serde_json::from_str(json.get()).map_err(|error| StoreError::refused(&error))
 }
 
 impl<'a, K> Latest<'a, K> {

@@ -186,9 +186,9 @@ pub(crate) async fn quarantine_all(
     for entry in entries {
         // The spelling of PostgreSQL's `jsonb` would differ in its spaces; this one is the same each time.
         let event: Value =
-            serde_json::from_str(entry.event.get()).map_err(|e| StoreError::Refused(e.to_string()))?;
+            serde_json::from_str(entry.event.get()).map_err(|error| StoreError::refused(&error))?;
         contents.push(storable(&event).to_string());
-        let entry = serde_json::to_string(entry).map_err(|error| StoreError::Refused(error.to_string()))?;
+        let entry = serde_json::to_string(entry).map_err(|error| StoreError::refused(&error))?;
         whole.push(ascii(&entry));
     }
     let owners: Vec<Uuid> = entries.iter().map(|entry| entry.owner).collect();
@@ -234,7 +234,7 @@ pub(crate) async fn quarantine_row(
     row: &RawRow,
     reason: &str,
 ) -> Result<(), StoreError> {
-    let row = serde_json::to_string(row).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let row = serde_json::to_string(row).map_err(|error| StoreError::refused(&error))?;
     client.execute(QUARANTINE_ROW, &[&Uuid::now_v7(), &ascii(&row), &reason]).await?;
     Ok(())
 }

@@ -99,7 +99,7 @@ impl RawEntry {
 
 impl RawRow {
     pub(crate) fn of(row: &RowWrite) -> Result<Self, StoreError> {
-        serde_json::from_str(raw(row)?.get()).map_err(refused)
+        serde_json::from_str(raw(row)?.get()).map_err(|error| StoreError::refused(&error))
     }
 
     /// The row with its fields.
@@ -107,16 +107,14 @@ impl RawRow {
     /// # Errors
     /// When they are not those of its kind.
     pub(crate) fn typed(&self) -> Result<RowWrite, StoreError> {
-        serde_json::to_string(self).and_then(|text| serde_json::from_str(&text)).map_err(refused)
+        serde_json::to_string(self)
+            .and_then(|text| serde_json::from_str(&text))
+            .map_err(|error| StoreError::refused(&error))
     }
 }
 
 fn raw(value: &impl Serialize) -> Result<Box<RawValue>, StoreError> {
-    serde_json::value::to_raw_value(value).map_err(refused)
-}
-
-fn refused(error: serde_json::Error) -> StoreError {
-    StoreError::Refused(error.to_string())
+    serde_json::value::to_raw_value(value).map_err(|error| StoreError::refused(&error))
 }
 
 impl Serialize for RawRow {
@@ -154,7 +152,7 @@ pub(crate) fn storable_text(json: &RawValue) -> Result<Cow<'_, str>, StoreError>
     if !json.get().contains("\\u0000") {
         return Ok(Cow::Borrowed(json.get()));
     }
-    let value: Value = serde_json::from_str(json.get()).map_err(refused)?;
+    let value: Value = serde_json::from_str(json.get()).map_err(|error| StoreError::refused(&error))?;
     Ok(Cow::Owned(storable(&value).to_string()))
 }
 

@@ -313,7 +313,7 @@ pub(crate) async fn of_speaker(
                 ended_at: row.try_get::<_, Option<jiff::Timestamp>>(5)?.map(at),
                 given: row.try_get(6)?,
                 ended: row.try_get(7)?,
-                personal: personal.map_err(|error| StoreError::Unreadable(error.to_string()))?,
+                personal: personal.map_err(|error| StoreError::unreadable(&error))?,
             })
         })
         .collect()
@@ -330,7 +330,7 @@ async fn append(
         Some(row) => (row.try_get::<_, i64>(0)?, row.try_get::<_, Vec<u8>>(1)?),
         None => (0, BEFORE_THE_FIRST.to_vec()),
     };
-    let text = serde_json::to_string(record).map_err(|error| StoreError::Refused(error.to_string()))?;
+    let text = serde_json::to_string(record).map_err(|error| StoreError::refused(&error))?;
     let (number, hash) = (number.saturating_add(1), chained(&before, &text));
     transaction.execute(APPEND, &[&number, &text, &hash.as_slice(), &pii]).await?;
     Ok(number)
@@ -345,5 +345,5 @@ fn salted(personal: &Personal) -> Result<String, StoreError> {
         personal: &'a Personal,
     }
     serde_json::to_string(&Salted { salt: Uuid::new_v4(), personal })
-        .map_err(|error| StoreError::Refused(error.to_string()))
+        .map_err(|error| StoreError::refused(&error))
 }

@@ -41,7 +41,7 @@ pub async fn last(
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows.iter().rev() {
         let event: Value = row.try_get(0)?;
-        let event = event_json::decode(&event).map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        let event = event_json::decode(&event).map_err(|error| StoreError::unreadable(&error))?;
         let text: Option<String> = row.try_get(1)?;
         if let Event::Utterance { number, by, corrects } = event {
             lines.push(SpokenLine { number, by, corrects, text: text.unwrap_or_default() });

@@ -7,6 +7,7 @@
 
 use std::time::Duration;
 
+use precall_base::redact::hide;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
@@ -108,12 +109,12 @@ pub async fn migrate(client: &mut Client, runner: &Runner, limits: Limits) -> Re
         .map_err(|_late| MigrateError::TimedOut(limits.total))?
 }
 
-/// The words of PostgreSQL without its detail, which may quote a row.
+/// The words of PostgreSQL, redacted and without its detail, which may quote a row.
 fn said(error: &tokio_postgres::Error) -> String {
     let Some(db) = error.as_db_error() else { return crate::connect::explain(error) };
     let about = db.constraint().or(db.table()).map(|name| format!(", {name}")).unwrap_or_default();
     let hint = db.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
-    format!("{} ({}{about}){hint}", db.message(), db.code().code())
+    hide(&format!("{} ({}{about}){hint}", db.message(), db.code().code())).into_owned()
 }
 
 async fn lock(transaction: &Transaction<'_>, limits: Limits) -> Result<(), MigrateError> {

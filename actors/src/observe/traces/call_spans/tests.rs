@@ -13,14 +13,15 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, At, Call, CallId, CallPart, Cause, CloneJobId, ConversationId, Effect, Event,
-    GreetingEnd, HandoffFailure, LineId, NoVoice, Offer, Person, Policy, Proof, Request, Route, Speaker,
-    VoiceId, VoiceSource, VoiceWait, open, step,
+    GreetingEnd, HandoffFailure, LineId, NoVoice, Offer, Person, Policy, Request, Route, Speaker, VoiceId,
+    VoiceSource, open, step,
 };
 use precall_providers::otlp::{Span, SpanValue};
 use precall_providers::trace_context::{TracedPart, span_id, trace_id};
 use precall_store::reads::clone_steps::{CloneEnd, CloneSteps};
 
 use super::{call_spans, clone_jobs};
+use crate::observe::test_policy::test_policy;
 
 const CALL: CallId = CallId(0x0190_a1b2_c3d4_7e5f_8123_4567_89ab_cdef);
 const JOB: CloneJobId = CloneJobId(77);
@@ -28,35 +29,8 @@ const SECOND: i64 = 1_000_000;
 const BEGIN: At = At(1_700_000_000 * SECOND);
 
 fn policy(route: Route) -> Policy {
-    let long = Duration::from_secs(600);
-    Policy {
-        line_version: None,
-        route,
-        line: LineId::new("reception"),
-        fallback_voice: None,
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: route == Route::Bridge,
-        has_transfer: false,
-        has_destination: true,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        notice: None,
-        skip_key: None,
-        person_key: Some('0'),
-        proof: Proof::None,
-        pin_wait: long,
-        clone_max_wait: long,
-        ring_max: long,
-        greeting_max: long,
-        handoff_max: long,
-        conversation_max: long,
-        leg_max: long,
-        list_max: None,
-        report_grace: long,
-        notes_first_word: true,
-        free_retries: true,
-    }
+    let line = LineId::new("reception");
+    Policy { line, has_destination: true, person_key: Some('0'), ..test_policy(route) }
 }
 
 /// The log of a call. Each event is a second after the one before.

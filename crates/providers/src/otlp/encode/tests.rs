@@ -97,8 +97,14 @@ fn a_partial_success_is_read_and_other_answers_reject_nothing() {
     assert_eq!(rejected("application/x-protobuf", &answer.encode_to_vec()), wanted);
     let json = br#"{"partialSuccess":{"rejectedSpans":"4","errorMessage":"too old"}}"#;
     assert_eq!(rejected("application/json", json), wanted);
-    for (kind, body) in [("application/json", "{}"), ("application/x-protobuf", ""), ("text/html", "<p>fine")]
-    {
+    let json = br#"{"partialSuccess":{"rejectedSpans":4,"errorMessage":null}}"#;
+    assert_eq!(rejected("application/json", json), Rejected { spans: 4, message: String::new() });
+    for (kind, body) in [
+        ("application/json", "{}"),
+        ("application/json", r#"{"partialSuccess":null}"#),
+        ("application/x-protobuf", ""),
+        ("text/html", "<p>fine"),
+    ] {
         assert_eq!(rejected(kind, body.as_bytes()), Rejected::default(), "{kind}");
     }
 }

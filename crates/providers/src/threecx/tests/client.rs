@@ -3,19 +3,23 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::http_exchange::Execution;
+use crate::request_watch::Endpoint;
 use crate::test_peers::scripted_pbx::{Answer, DN, SECRET, ScriptedPbx, leg, run};
 use crate::threecx::access_token::TokenPublisher;
 use crate::threecx::action::{ActionOutcome, Destination, Refusal};
 use crate::threecx::address::{Dn, LegAddress, ParticipantId};
 use crate::threecx::client::ThreeCx;
 use crate::threecx::error::ThreeCxErrorKind as Kind;
+use crate::threecx::settings::{ClientSecret, Settings};
 use crate::threecx::token::{TokenClient, TokenError};
 use crate::threecx::token_keeper::{KeeperTiming, TokenEvent, keep};
+use crate::wire_record::{Tap, WireLine, tapped};
 
 const LONG: Duration = Duration::from_secs(20);
 const SHORT: Duration = Duration::from_millis(300);
@@ -341,5 +345,45 @@ fn a_read_that_is_not_answered_is_sent_again_over_new_connections() {
         let (impatient, _desk) = self::client(&pbx, Duration::from_secs(2));
         assert!(matches!(impatient.answer(&address(42)).await, ActionOutcome::Unknown { .. }));
         assert_eq!(pbx.seen("POST").len(), 3);
+    });
+}
+
+#[derive(Default)]
+struct Lines(Mutex<Vec<WireLine>>);
+
+impl Tap for Lines {
+    fn take(&self, line: WireLine) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+/// The PBX behind a proxy: its base address has a path.
+#[test]
+fn a_request_below_a_path_prefix_has_its_peer_and_its_endpoint() {
+    run(async {
+        let pbx = ScriptedPbx::start().await;
+        pbx.script("GET /pbx/callcontrol", Answer::Reply("200 OK", json!([]).to_string()));
+        pbx.script("POST /pbx/callcontrol", Answer::Reply("200 OK", json!({}).to_string()));
+        let base = format!("http://{}/pbx/", pbx.address()).parse().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let observed = Arc::clone(&seen);
+        let observer = Arc::new(move |endpoint: Endpoint, _, _| observed.lock().unwrap().push(endpoint));
+        let settings =
+            Settings::new(base, DN, ClientSecret::new(SECRET), LONG).unwrap().observed_by(observer);
+        let (tokens, _desk) = pbx.token_channel();
+        let client = ThreeCx::new(Arc::new(settings), tokens);
+        let lines = Arc::new(Lines::default());
+        let tap: Arc<dyn Tap> = Arc::<Lines>::clone(&lines);
+        tapped(tap, async {
+            client.dns().await.unwrap();
+            client.drop_leg(&address(1)).await;
+        })
+        .await;
+        let lines = lines.0.lock().unwrap();
+        let shown: Vec<_> = lines.iter().map(|line| (line.peer, line.what.as_str())).collect();
+        let expected =
+            [("3cx", "GET /pbx/callcontrol"), ("3cx", "POST /pbx/callcontrol/900/participants/1/drop")];
+        assert_eq!(shown, expected);
+        assert_eq!(*seen.lock().unwrap(), [Endpoint::CallControl, Endpoint::Drop]);
     });
 }

@@ -13,10 +13,9 @@ use precall_call::{
     Admission, AgentLoss, Answered, AudioHeard, CallPart, Cause, Event, Grade, GreetingEnd, HandoffFailure,
     LegSeen, NoVoice, Offer, Person, Policy, ProofWay, Purpose, Report, Request, Route, Voice,
 };
+use precall_test_support::call_policy;
 
-use super::played::{
-    PLAYED, Played, call_policy, cloned, failed, lost, operator, ready, report, reported, without,
-};
+use super::played::{PLAYED, Played, cloned, failed, lost, operator, ready, report, reported, without};
 
 /// What happens, as a person would say it, and the call.
 fn kinds() -> Vec<(&'static str, Played)> {

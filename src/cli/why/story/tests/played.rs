@@ -8,10 +8,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use precall_call::{
     Admission, AgentLoss, Answered, At, Blame, Call, Cause, ConversationId, Effect, Event, Grade,
-    GreetingEnd, HandoffFailure, LineId, NoVoice, Offer, Operator, Policy, Proof, Purpose, Report, Route,
-    Voice, VoiceId, VoiceSource, VoiceWait, open, step,
+    GreetingEnd, HandoffFailure, NoVoice, Offer, Operator, Policy, Purpose, Report, Route, Voice, VoiceId,
+    VoiceSource, open, step,
 };
 use precall_store::events::event_json;
+use precall_test_support::call_policy;
 use serde_json::json;
 
 use crate::cli::why::story::{Called, Happened, story};
@@ -147,38 +148,6 @@ impl Played {
             detail: words.map(str::to_owned),
         });
         story(&called, &happened.collect::<Vec<_>>())
-    }
-}
-
-/// A line with everything but persons, a notice and a proof.
-pub(super) fn call_policy(route: Route) -> Policy {
-    Policy {
-        route,
-        line_version: None,
-        line: LineId::new("default"),
-        fallback_voice: Some(VoiceId::new("fallback")),
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: true,
-        has_transfer: true,
-        has_destination: true,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        notice: None,
-        skip_key: Some('1'),
-        person_key: Some('0'),
-        proof: Proof::None,
-        pin_wait: Duration::from_secs(10),
-        clone_max_wait: Duration::from_secs(35),
-        ring_max: Duration::from_secs(45),
-        greeting_max: Duration::from_secs(15),
-        handoff_max: Duration::from_secs(20),
-        conversation_max: Duration::from_secs(600),
-        leg_max: Duration::from_secs(10),
-        list_max: Some(Duration::from_secs(300)),
-        report_grace: Duration::from_secs(30),
-        notes_first_word: true,
-        free_retries: true,
     }
 }
 

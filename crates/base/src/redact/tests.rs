@@ -1,6 +1,6 @@
 //! Tests of what is hidden, and of what is not.
 
-use super::{know, redact};
+use super::{hide, know, redact};
 
 fn shown(text: &str) -> String {
     redact(text, 500, &["key-of-mine"])
@@ -16,6 +16,8 @@ fn numbers_are_masked_in_every_spelling() {
         "202.255.5501",
         "+49 (0)30 255/5501",
         "030-255 5501",
+        "202%20255%205501",
+        "0012%2D02%2D2555501",
     ] {
         for text in
             [number.to_owned(), format!("no route to {number}, try later"), format!("<sip:{number}@pbx>")]
@@ -38,6 +40,13 @@ fn what_is_no_number_of_a_telephone_stays() {
         "connection to 10.0.0.1 refused",
         "since 2026-11-30T02:46:45Z",
         "since 2026-11-30 02:46",
+        "since 2026-11-30 02:46:45.123456 UTC",
+        "at 2026-11-30T02:46:45.123456+00:00",
+        "10:02:03.456789  12 s",
+        "job 01990000-0000-7000-8000-123456789012, 7 of them",
+        "(20262026-1130-7000-8000-123456789012)",
+        "trace 4bf92f3577b34da1234567929d0e0e47, span 00f0671234567902",
+        "from 10.100.100.0/24",
         "job 01a22a58-fd3c-7001-880e-caa53d44364d",
         "conv_iy10ssee9ud4v0bpb7rgnwxz5l1s is over",
         "HTTP/1.1 503, sent 12.5 of 40 kB",
@@ -81,5 +90,29 @@ fn it_is_one_short_line() {
     for text in ["1", "1 ", "1 - ", "(((1)))", "://", "://@?", "eyJ", "Bearer", "Bearer ", "٣٤٥٦٧٨٩٠"]
     {
         let _ends = redact(text, 10, &[]);
+    }
+}
+
+#[test]
+fn lines_and_length_of_a_long_text_stay() {
+    know("secret-of-the-long-text");
+    let text = format!("{}\nof +12022555501,\tsecret-of-the-long-text\n", "word ".repeat(500));
+    let hidden = hide(&text);
+    assert_eq!(*hidden, format!("{}\nof +*****501,\t***\n", "word ".repeat(500)));
+    assert_eq!(hide(&hidden), hidden);
+    for text in ["conversing", "01a22a58-fd3c-7001-880e-caa53d44364d", "+1*****501", ""] {
+        assert!(matches!(hide(text), std::borrow::Cow::Borrowed(_)) || hide(text) == text, "{text}");
+    }
+}
+
+#[test]
+fn a_number_is_no_part_of_an_id() {
+    for (text, hidden) in [
+        ("user_12022555501", "user_*****501"),
+        ("12022555501-fd3c-7001-880e-caa53d44364d", "*****501-fd3c-7001-880e-caa53d44364d"),
+        ("0212:12022555501", "0212:*****501"),
+        ("12:02 255 5501", "12:02 *****501"),
+    ] {
+        assert_eq!(hide(text), hidden);
     }
 }
