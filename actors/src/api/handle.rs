@@ -31,7 +31,6 @@ use crate::admission::contract::{
 use crate::api::recent_webhooks::RecentlyKept;
 use crate::call::agent_settings::Override;
 use crate::call::expected_transfers::AgentRequest;
-use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
 use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
 use crate::canary::keeper::Canary;
@@ -347,12 +346,6 @@ impl EngineHandle {
     /// Sends the traces of calls that are over, at the end of the process. Waits at most two seconds.
     pub async fn flush_traces(&self) {
         self.services.traces.flush().await;
-    }
-
-    /// All live calls, oldest first.
-    #[must_use]
-    pub fn live(&self) -> Vec<LiveCall> {
-        self.services.board.live()
     }
 
     /// The engine's health.
