@@ -28,6 +28,7 @@ mod sessions;
 mod settings;
 mod shed;
 mod unsupported;
+mod write_deadline;
 
 #[cfg(test)]
 mod tests;
@@ -155,6 +156,10 @@ fn start(
     // As `HttpServer` of actix-web, which takes no stream but its own.
     let server = Server::build();
     let stopping = server.graceful_shutdown_signal();
+    app.live_feed.run({
+        let stopping = stopping.clone();
+        async move { stopping.notified().await }
+    });
     let server = server
         .workers(workers.max(1))
         .worker_max_blocking_threads(BLOCKING_THREADS)

@@ -2,6 +2,7 @@
 
 pub mod alerts;
 pub mod app;
+mod causes;
 pub mod cli;
 
 pub mod config;

@@ -9,7 +9,7 @@ pub use crate::admission::contract::{
     Busy, IncomingCall, NotBypassed, OperatorOrder, Ordered, Outcome, PbxNotice, PbxNoticeKind,
     ReportOutcome, Taken,
 };
-pub use crate::call::live_board::LiveCall;
+pub use crate::call::live_board::{Board, BoardView, CloneProgress, Counters, EndedCall, LiveCall, Parties};
 pub use crate::canary::settings::CanarySettings;
 pub use crate::canary::{CanaryView, NotRun};
 pub use crate::durability::spool_state::SpoolHealth;
@@ -21,6 +21,7 @@ pub use crate::observe::config_reload::ConfigReload;
 pub use crate::observe::health::{CapacityHealth, Health, PbxHealth};
 pub use crate::observe::outcomes::{Area, HealthProblem};
 pub use crate::observe::shared_outcomes::SharedOutcomes;
+pub use crate::voices::terms::CloneStage;
 pub use crate::voices::voice_book::{ClonedAhead, NotReconciled, Reconciled};
 pub use handle::EngineHandle;
 pub use initiation::{InitiationAnswer, InitiationAsked};

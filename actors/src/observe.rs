@@ -1,7 +1,7 @@
 //! Metrics, traces, and the health of the engine and its peers.
 
 pub mod alert_delivery;
-mod call_outcomes;
+pub(crate) mod call_outcomes;
 pub mod canary_calls;
 pub mod config_reload;
 pub mod health;

@@ -1,6 +1,5 @@
 //! `precall why CALL`: what happened to a call, in plain sentences.
 
-mod causes;
 mod sentences;
 mod story;
 mod wire;

@@ -18,6 +18,8 @@ pub(super) mod json_body;
 pub(super) mod keys;
 pub(super) mod lines;
 pub(super) mod live;
+pub(super) mod live_stream;
+mod live_views;
 pub(super) mod open_streams;
 pub(super) mod operate;
 pub(super) mod page;

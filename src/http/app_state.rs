@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, Semaphore};
 use super::engine::Engine;
 use super::error::{Code, Problem};
 use super::settings::{CurrentSettings, Figures, Settings};
-use crate::http::api::open_streams::OpenStreams;
+use crate::http::api::live_stream::feed::LiveFeed;
+use crate::http::api::open_streams::{OpenStreams, StreamLimits};
 use crate::http::key_ring::KeyRing;
 use crate::http::refusals::Refusals;
 use crate::http::secret_uses::SecretUses;
@@ -22,6 +23,10 @@ use crate::reload::ReloadDesk;
 
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
+/// Each event stream reads the database up to ten times a second.
+const EVENT_STREAMS: StreamLimits = StreamLimits { of_key: 8, in_all: 32 };
+/// A stream of the live board reads nothing.
+const LIVE_STREAMS: StreamLimits = StreamLimits { of_key: 16, in_all: 256 };
 /// Limit for an answer of the engine. The engine itself answers within 2.5 s; 3CX waits 3 s.
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
@@ -40,7 +45,11 @@ pub(crate) struct AppState {
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) sessions: Sessions,
     pub(crate) secret_uses: SecretUses,
+    /// Open event streams.
     pub(crate) streams: Arc<OpenStreams>,
+    /// Open streams of the live board.
+    pub(crate) live_streams: Arc<OpenStreams>,
+    pub(crate) live_feed: Arc<LiveFeed>,
     pub(crate) uploads: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
@@ -61,11 +70,13 @@ impl AppState {
             current,
             reloads,
             log,
-            engine,
             pool,
             sessions: Sessions::default(),
             secret_uses: SecretUses::default(),
-            streams: Arc::default(),
+            streams: OpenStreams::new(EVENT_STREAMS),
+            live_streams: OpenStreams::new(LIVE_STREAMS),
+            live_feed: LiveFeed::new(Arc::clone(&engine)),
+            engine,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             one_upload: Mutex::new(()),
         }

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
-    InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
-    OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
+    Board, Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
+    InitiationAnswer, InitiationAsked, NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder, Ordered,
+    PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
@@ -81,8 +81,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn canary_settings(&self) -> CanarySettings;
     /// Reads the lines again. Done once new calls use them.
     fn reload_lines(&self) -> LocalBoxFuture<'_, ()>;
-    /// The live calls.
-    fn live(&self) -> Vec<LiveCall>;
+    /// The board of live calls.
+    fn board(&self) -> Board;
     /// The health of the engine.
     fn health(&self) -> Health;
     /// The position of the last durable event.
@@ -193,8 +193,8 @@ impl Engine for EngineHandle {
         self.canary_settings().clone()
     }
 
-    fn live(&self) -> Vec<LiveCall> {
-        self.live()
+    fn board(&self) -> Board {
+        self.board()
     }
 
     fn health(&self) -> Health {

@@ -12,6 +12,8 @@ use std::task::{Context, Poll, ready};
 use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::write_deadline::WriteDeadline;
+
 /// Bytes of a header that says how long a body is.
 const FRAMING_MAX: usize = 128;
 /// A carriage return without a line feed, and NUL: wrong in every line of HTTP.
@@ -180,18 +182,19 @@ impl LineEnds {
     }
 }
 
-/// A connection whose bare line feeds are refused.
+/// A connection whose bare line feeds are refused, and whose client has to take its answers.
 #[derive(Debug)]
 pub(super) struct CheckedStream {
     stream: TcpStream,
     lines: LineEnds,
     /// How much of [`POISON`] the parser has got; none while nothing was refused.
     poisoned: Option<usize>,
+    deadline: WriteDeadline,
 }
 
 impl CheckedStream {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, lines: LineEnds::new(), poisoned: None }
+        Self { stream, lines: LineEnds::new(), poisoned: None, deadline: WriteDeadline::default() }
     }
 
     /// The connection itself.
@@ -248,7 +251,9 @@ impl AsyncRead for CheckedStream {
 
 impl AsyncWrite for CheckedStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(context, bytes);
+        this.deadline.watch(context, written)
     }
 
     fn poll_write_vectored(
@@ -256,7 +261,9 @@ impl AsyncWrite for CheckedStream {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, pieces)
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(context, pieces);
+        this.deadline.watch(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -264,7 +271,9 @@ impl AsyncWrite for CheckedStream {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        let this = self.get_mut();
+        this.deadline.flushed();
+        Pin::new(&mut this.stream).poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -14,10 +14,11 @@ use names::IfNoneMatch;
 use problems::{API, problems};
 
 use super::api::auth::{Allowed, Read};
+use super::api::live_stream::messages::{LiveChange, LiveSnapshot};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, bypass, callers, calls, canary, config, events, keys, lines, live, operate, samples, speakers,
-    statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config, events, keys, lines, live, live_stream, operate, samples,
+    speakers, statistics, voices, webhooks, wire,
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
@@ -31,7 +32,7 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
             units are in the names. Errors are `application/problem+json` with a stable `code`."),
     paths(
         calls::list, calls::one, calls::events, wire::wire, operate::hangup, operate::handoff, operate::transfer,
-        operate::fallback, operate::retry_clone, live::live,
+        operate::fallback, operate::retry_clone, live::live, live_stream::stream,
         config::show, config::reload,
         keys::list, keys::create, keys::revoke,
         lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,
@@ -45,7 +46,7 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
         webhooks::list, webhooks::replay,
         samples::upload,
     ),
-    components(schemas(ProblemBody, IfNoneMatch)),
+    components(schemas(ProblemBody, IfNoneMatch, LiveSnapshot, LiveChange)),
     modifiers(&Keys, &OperationIds, &IdempotencyKeys, &NoNullParameters),
 )]
 pub(crate) struct Document;

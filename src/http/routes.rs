@@ -15,7 +15,7 @@ use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
     audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, live,
-    operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
+    live_stream, operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
@@ -108,6 +108,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(readable("/config", config_api::show))
                 .service(resource("/config/reload").route(post().to(config_api::reload)))
                 .service(readable("/live", live::live))
+                .service(resource("/live/stream").route(get().to(live_stream::stream)))
                 .service(readable("/statistics", statistics::statistics))
                 .service(readable("/callers", callers::list))
                 .service(

@@ -2,4 +2,5 @@
 
 pub(super) mod capacity;
 pub(super) mod health;
+pub(super) mod seen_figures;
 pub(crate) mod webhook_outcomes;

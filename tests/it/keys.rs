@@ -43,6 +43,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("post", "/api/v1/lines/{number}/publish", "admin"),
     ("post", "/api/v1/lines/{number}/rollback", "admin"),
     ("get", "/api/v1/live", "read"),
+    ("get", "/api/v1/live/stream", "read"),
     ("get", "/api/v1/openapi.json", "read"),
     ("get", "/api/v1/speakers", "voice"),
     ("post", "/api/v1/speakers", "voice"),

@@ -1,4 +1,7 @@
-//! What the live board says of a call beside its state: since when, and what happened last.
+//! What the live board says of a call beside its state: since when, its clone, what happened last, and that it ended.
+
+use precall_actors::api::CloneStage;
+use precall_base::clock;
 
 use crate::support::{PbxPlan, PbxWorld, Plan, talkative_agent, until};
 
@@ -18,6 +21,10 @@ async fn the_board_knows_since_when_a_call_is_in_its_state() {
     until("the notice is over", || async { shown().last_event == Some("notice_ended") }).await;
     let after = shown();
     assert_eq!(after.state, "greeting");
+    let clone = after.clone.expect("the voice is being cloned");
+    assert_eq!(clone.stage, CloneStage::Uploading);
+    assert!(clone.asked_at <= clone.since && clone.until.is_some_and(|until| until > clone.since));
+    assert_eq!((after.attempts, after.problem), (0, None));
     assert_eq!(after.state_since, before.state_since, "it is in the same state");
     assert!(after.last_event_at > before.last_event_at);
     assert!(after.state_since >= after.offered_at && after.state_since <= before.last_event_at.0);
@@ -30,6 +37,14 @@ async fn the_board_knows_since_when_a_call_is_in_its_state() {
     let talking = shown();
     assert_eq!((talking.voice, talking.awaits_voice), ("cloned", false));
     assert!(talking.voice_decided.is_some_and(|decided| decided > after.last_event_at));
+    assert_eq!(talking.clone.map(|clone| clone.stage), Some(CloneStage::Ready));
+    assert_eq!((talking.attempts, talking.problem), (1, None));
     world.hangs_up(&pbx_id);
+    let ended = || world.app.engine().board().view(clock::now()).ended;
+    until("the call is among the ended ones", || async { !ended().is_empty() }).await;
+    let ended = ended().remove(0);
+    assert_eq!((ended.id, ended.parties), (talking.id, talking.parties));
+    assert!(!ended.failed && ended.ended_at > talking.last_event_at);
+    assert!(world.app.engine().live().is_empty());
     world.stop().await;
 }

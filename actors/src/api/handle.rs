@@ -1,7 +1,8 @@
 //! The engine's handle for the edge. Cheap to clone, usable on any thread. Its parts are by subject: `health`,
-//! `operation`, `voices`; calls and webhooks are here.
+//! `live`, `operation`, `voices`; calls and webhooks are here.
 
 mod health;
+mod live;
 mod operation;
 mod voices;
 
@@ -33,7 +34,6 @@ use crate::admission::contract::{
 use crate::api::recent_webhooks::RecentlyKept;
 use crate::call::agent_settings::Override;
 use crate::call::expected_transfers::AgentRequest;
-use crate::call::live_board::LiveCall;
 use crate::call::services::CallServices;
 use crate::canary::keeper::Canary;
 use crate::durability::persistence::WriteRow;
@@ -177,10 +177,6 @@ impl EngineHandle {
         self.erasure.erase_caller(caller, by).await
     }
 
-    /// All live calls, oldest first.
-    #[must_use]
-    pub fn live(&self) -> Vec<LiveCall> {
-        self.services.board.live()
     }
 
     /// Waits until the start must end, because it would leave live callers behind. Returns the reason.

@@ -8,6 +8,7 @@ mod counting;
 mod effects;
 mod pin_entry;
 mod restart;
+mod shown;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use crate::call::clone_worker::CloneWorker;
 use crate::call::greeting_actor::GreetingActor;
 use crate::call::handoff::Handoff;
 use crate::call::leg_player::{ConnectedLeg, LegPlayer, PrepareAgent};
+use crate::call::live_board::{BoardNotes, Parties};
 use crate::call::messages::{
     AgentOrdered, CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Done, Noted, PartDown,
     Sender, Stop,
@@ -72,8 +74,8 @@ pub struct CallActor {
     /// Effects that must wait until the event with this version is durable.
     after_durable: VecDeque<(u64, Effect)>,
     acks: Vec<(u64, Noted, Done)>,
-    /// Kind of the last event, for the live board.
-    last_event: Option<&'static str>,
+    /// For the live board.
+    notes: BoardNotes,
     durable: u64,
     /// When the pending timer fires. A later deadline needs no new timer.
     timer_at: Option<At>,
@@ -108,6 +110,7 @@ impl CallActor {
         let log = services.log.new(o!("call" => id.to_string(), "line" => context.line.id.to_string()));
         let notice = DownNotice::new(parent.down.clone(), move |_| CallDown { call: id });
         let from_log = matches!(origin, Origin::Log(_));
+        let parties = Parties::of(&context);
         let (call, work) = match origin {
             Origin::Offered(offer, recording) => {
                 let opened = open(&offer, clock::now());
@@ -143,7 +146,7 @@ impl CallActor {
             unsent: Vec::new(),
             after_durable: VecDeque::new(),
             acks: first.into_iter().map(|done| (1, Noted::Recorded, done)).collect(),
-            last_event: (!from_log).then_some("offered"),
+            notes: BoardNotes::new(parties, (!from_log).then_some("offered")),
             durable,
             timer_at: None,
             clone_worker: None,
@@ -177,10 +180,10 @@ impl CallActor {
         self.log_transition(event, &stepped.next);
         self.report_new_conversations(&stepped.next);
         self.learn_of_overrides(payload, &stepped.next);
+        self.note(event, payload, &stepped.next);
         let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
         work.extend(stepped.effects.into_iter().map(Work::Perform));
         self.call = stepped.next;
-        self.last_event = Some(precall_store::events::event_json::kind(event));
         self.work.extend(work);
         self.services.faults.pass(Point::CallAfterStep, self.context.id);
     }
@@ -292,15 +295,6 @@ impl CallActor {
             }
             self.after_durable.pop_front();
         }
-    }
-
-    fn update_board(&self) {
-        if self.context.canary {
-            return;
-        }
-        let mut actors = vec!["call"];
-        actors.extend(self.parts.iter().map(|part| part.name()));
-        self.services.board.show(&self.context, &self.call, actors, self.last_event);
     }
 
     /// Arms a timer for the call's deadline. Timers are never cancelled: a timer that fires early arms a new one. The

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message};
+use actix::{Actor, ActorContext, AsyncContext, Context, Handler, Message, Recipient};
 use precall_base::clock;
 use precall_call::{At, CallPart, Event, NoVoice, Proof};
 
@@ -13,7 +13,7 @@ use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
 use crate::voices::terms::{VoiceOutcome, VoiceRequest};
-use crate::voices::voice_book::{CancelRequest, RequestVoice, VoiceAnswer};
+use crate::voices::voice_book::{CancelRequest, CloneMoved, RequestVoice, VoiceAnswer};
 
 /// Stops the wait.
 #[derive(Clone, Copy, Debug, Message)]
@@ -25,23 +25,25 @@ pub struct CloneWorker {
     context: Arc<CallContext>,
     services: Arc<CallServices>,
     call: PartParent,
+    progress: Recipient<CloneMoved>,
     proof: Proof,
     asked_at: At,
     _notice: DownNotice<PartDown>,
 }
 
 impl CloneWorker {
-    /// The wait of one call. `proof`: how the caller has proved who they are.
+    /// The wait of one call. `progress` hears how far the clone is. `proof`: how the caller has proved who they are.
     #[must_use]
     pub fn new(
         context: Arc<CallContext>,
         services: Arc<CallServices>,
         call: PartParent,
+        progress: Recipient<CloneMoved>,
         proof: Proof,
     ) -> Self {
         let notice =
             DownNotice::new(call.down.clone(), |panicked| PartDown { part: CallPart::CloneWorker, panicked });
-        Self { context, services, call, proof, asked_at: clock::now(), _notice: notice }
+        Self { context, services, call, progress, proof, asked_at: clock::now(), _notice: notice }
     }
 }
 
@@ -62,7 +64,8 @@ impl Actor for CloneWorker {
             proof: self.proof,
             due: self.asked_at.plus(line.rules.clone_max_wait),
         };
-        self.services.voice_book.do_send(RequestVoice { request, key, reply: ctx.address().recipient() });
+        let (reply, progress) = (ctx.address().recipient(), self.progress.clone());
+        self.services.voice_book.do_send(RequestVoice { request, key, reply, progress });
     }
 
     fn stopped(&mut self, _: &mut Context<Self>) {

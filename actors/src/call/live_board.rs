@@ -1,115 +1,212 @@
-//! The board of live calls: call actors write it and the API reads it, without messages between them.
+//! The board of live calls and of calls that ended a moment ago. Call actors write it and the API reads it, without
+//! messages between them. Each change has a version, so that a reader asks for what is new.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard};
+mod ended;
+mod shown;
+#[cfg(test)]
+mod tests;
 
-use precall_base::phone_number::CallerNumber;
-use precall_call::{At, Call, CallId, ConversationId, Deadline, Purpose, Route, Voice};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::call::call_context::CallContext;
+use precall_call::{At, CallId};
+use tokio::sync::watch;
 
-/// A live call as the board shows it.
-#[derive(Clone, Debug)]
-pub struct LiveCall {
-    /// precall's id.
-    pub id: CallId,
-    /// The PBX's id.
-    pub threecx_call_id: Option<String>,
-    /// The caller, masked.
-    pub caller: String,
-    /// The line's name.
-    pub line: String,
-    /// How greeting and handoff reach the caller.
-    pub route: Route,
-    /// The state's name.
-    pub state: &'static str,
-    /// Since when the call is in this state, in microseconds since the epoch. After a restart: since the restart.
-    pub state_since: i64,
-    /// `awaited`, `cloned` or `fallback`.
-    pub voice: &'static str,
-    /// Why there is no cloned voice.
-    pub voice_missing: Option<&'static str>,
-    /// Whether the call waits for its caller's cloned voice.
-    pub awaits_voice: bool,
-    /// When the voice was decided.
-    pub voice_decided: Option<At>,
-    /// Microseconds since the epoch.
-    pub offered_at: i64,
-    /// The armed deadline.
-    pub deadline: Option<Deadline>,
-    /// Kind of the last event; `None` for a call that was read back a moment ago.
-    pub last_event: Option<&'static str>,
-    /// Time of the last event.
-    pub last_event_at: At,
-    /// The agent's conversation, once known.
-    pub conversation: Option<ConversationId>,
-    /// The call's actors that run now.
-    pub actors: Vec<&'static str>,
-}
+use ended::{EndedCalls, Versioned};
 
-/// All live calls. Cheap to clone; all clones share one map.
+pub use ended::EndedCall;
+pub(crate) use shown::{BoardNotes, ShownCall};
+pub use shown::{CloneProgress, LiveCall, Parties};
+
+/// Ids of calls that left the board are kept up to this number. A reader that is further behind reads all again.
+const GONE_MAX: usize = 2_048;
+
+/// The board. Cheap to clone; all clones share one board.
 #[derive(Clone, Debug, Default)]
-pub struct Board(Arc<Mutex<Shown>>);
+pub struct Board(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    shown: Mutex<Shown>,
+    /// The version of the last change.
+    version: watch::Sender<u64>,
+}
 
 #[derive(Debug, Default)]
 struct Shown {
-    live: HashMap<CallId, LiveCall>,
+    version: u64,
+    live: HashMap<CallId, Versioned<LiveCall>>,
+    ended: EndedCalls,
+    /// Calls that left the board, oldest first.
+    gone: VecDeque<Versioned<CallId>>,
+    /// The version up to which calls that left are forgotten.
+    forgotten: u64,
     /// Calls whose actors have not shown themselves yet: admitted a moment ago, or read back after a restart.
     starting: HashSet<CallId>,
 }
 
+/// Calls by state.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// All live calls.
+    pub live: usize,
+    /// Nothing has reached the caller yet.
+    pub offered: usize,
+    /// The greeting is dialled or played.
+    pub greeting: usize,
+    /// The caller waits.
+    pub holding: usize,
+    /// A handoff attempt runs.
+    pub handing_off: usize,
+    /// The caller is with an agent.
+    pub conversing: usize,
+    /// Live calls with a problem.
+    pub with_problem: usize,
+    /// Calls without an agent that ended in the last hour, as far as this process has seen them.
+    pub failed_last_hour: u64,
+}
+
+/// What the board shows, or what is new on it.
+#[derive(Clone, Debug, Default)]
+pub struct BoardView {
+    /// The version that this view is of.
+    pub version: u64,
+    /// The counts, always of the whole board.
+    pub counters: Counters,
+    /// Live calls, oldest first.
+    pub live: Vec<LiveCall>,
+    /// Calls that ended, the earliest end first.
+    pub ended: Vec<EndedCall>,
+    /// Calls that left the board: they ended some minutes ago, or this process is not in charge of them any more.
+    pub gone: Vec<CallId>,
+}
+
 impl Board {
     /// Expects a call that its actor will show.
-    pub fn expect(&self, call: CallId) {
+    pub(crate) fn expect(&self, call: CallId) {
         self.lock().starting.insert(call);
     }
 
     /// Whether the call is expected, but not shown yet.
     #[must_use]
-    pub fn is_starting(&self, call: CallId) -> bool {
+    pub(crate) fn is_starting(&self, call: CallId) -> bool {
         self.lock().starting.contains(&call)
     }
 
-    /// Inserts or updates a call; removes a released one. `last_event` is the kind of its last event.
-    pub fn show(
-        &self,
-        context: &CallContext,
-        call: &Call,
-        actors: Vec<&'static str>,
-        last_event: Option<&'static str>,
-    ) {
+    /// Shows a call as it is now. A call that is over moves to the ended ones, if it was live on the board.
+    pub(crate) fn show(&self, shown: ShownCall<'_>) {
         let mut board = self.lock();
-        board.starting.remove(&context.id);
-        if call.is_released() {
-            board.live.remove(&context.id);
-            return;
+        let id = shown.id;
+        let was_starting = board.starting.remove(&id);
+        if !shown.call.is_released() {
+            let before = board.live.get(&id).map(|before| &before.value);
+            let now = shown.live(before);
+            if before != Some(&now) {
+                let version = board.next_version();
+                board.live.insert(id, Versioned { version, value: now });
+            }
+        } else if board.live.remove(&id).is_some() || was_starting && !board.ended.has(id) {
+            board.end(EndedCall::of(id, Arc::clone(&shown.notes.parties), shown.call));
+        } else {
+            let version = board.version.saturating_add(1);
+            if board.ended.renew(id, shown.call, version) {
+                board.version = version;
+            }
         }
-        let mut shown = live_call(context, call, actors, last_event);
-        if let Some(before) = board.live.get(&context.id).filter(|before| before.state == shown.state) {
-            shown.state_since = before.state_since;
-        }
-        board.live.insert(context.id, shown);
+        self.announce(board);
     }
 
-    /// Removes a call whose actor has stopped.
+    /// Puts a call on the board as it is.
+    pub fn put(&self, call: LiveCall) {
+        let mut board = self.lock();
+        let version = board.next_version();
+        board.live.insert(call.id, Versioned { version, value: call });
+        self.announce(board);
+    }
+
+    /// Moves a call to the ended ones.
+    pub fn end(&self, call: EndedCall) {
+        let mut board = self.lock();
+        board.live.remove(&call.id);
+        board.end(Some(call));
+        self.announce(board);
+    }
+
+    /// Removes a live call whose actor has stopped.
     pub fn remove(&self, call: CallId) {
         let mut board = self.lock();
         board.starting.remove(&call);
-        board.live.remove(&call);
+        if board.live.remove(&call).is_some() {
+            board.leave(vec![call]);
+        }
+        self.announce(board);
+    }
+
+    /// Removes the ended calls whose time is over.
+    pub fn expire(&self, now: At) {
+        let mut board = self.lock();
+        let gone = board.ended.expire(now);
+        board.leave(gone);
+        self.announce(board);
     }
 
     /// Every live call, oldest first.
     #[must_use]
     pub fn live(&self) -> Vec<LiveCall> {
-        let mut live: Vec<LiveCall> = self.lock().live.values().cloned().collect();
-        live.sort_by_key(|call| call.id);
-        live
+        self.lock().live_since(0)
+    }
+
+    /// All that is on the board.
+    #[must_use]
+    pub fn view(&self, now: At) -> BoardView {
+        let board = self.lock();
+        let ended = board.ended.iter().filter(|ended| now.since(ended.value.ended_at) < ended::KEPT_FOR);
+        BoardView {
+            version: board.version,
+            counters: board.counters(now),
+            live: board.live_since(0),
+            ended: ended.map(|ended| ended.value.clone()).collect(),
+            gone: Vec::new(),
+        }
+    }
+
+    /// What changed after this version. `None` if that is too long ago: the reader takes [`Self::view`].
+    #[must_use]
+    pub fn changes(&self, since: u64, now: At) -> Option<BoardView> {
+        let board = self.lock();
+        if since < board.forgotten {
+            return None;
+        }
+        let is_new = |version: u64| version > since;
+        Some(BoardView {
+            version: board.version,
+            counters: board.counters(now),
+            live: board.live_since(since),
+            ended: board
+                .ended
+                .iter()
+                .filter(|ended| is_new(ended.version))
+                .map(|ended| ended.value.clone())
+                .collect(),
+            gone: board
+                .gone
+                .iter()
+                .filter(|gone| is_new(gone.version) && !board.has(gone.value))
+                .map(|gone| gone.value)
+                .collect(),
+        })
+    }
+
+    /// The version of the last change, as it changes.
+    #[must_use]
+    pub fn versions(&self) -> watch::Receiver<u64> {
+        self.0.version.subscribe()
     }
 
     /// One live call.
     #[must_use]
     pub fn find(&self, call: CallId) -> Option<LiveCall> {
-        self.lock().live.get(&call).cloned()
+        self.lock().live.get(&call).map(|live| live.value.clone())
     }
 
     /// The number of live calls.
@@ -118,43 +215,78 @@ impl Board {
         self.lock().live.len()
     }
 
+    /// Wakes the readers, if the board has changed.
+    fn announce(&self, board: MutexGuard<'_, Shown>) {
+        let version = board.version;
+        drop(board);
+        self.0.version.send_if_modified(|known| {
+            let is_new = *known < version;
+            *known = version.max(*known);
+            is_new
+        });
+    }
+
     fn lock(&self) -> MutexGuard<'_, Shown> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.0.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn live_call(
-    context: &CallContext,
-    call: &Call,
-    actors: Vec<&'static str>,
-    last_event: Option<&'static str>,
-) -> LiveCall {
-    let (voice, voice_missing) = match &call.voice {
-        Voice::Awaited => ("awaited", None),
-        Voice::Cloned(_) => ("cloned", None),
-        Voice::Fallback(why) => ("fallback", Some(why.name())),
-    };
-    LiveCall {
-        id: context.id,
-        threecx_call_id: context.threecx_call_id.clone(),
-        caller: match &context.caller {
-            CallerNumber::Public(number) => number.to_string(),
-            CallerNumber::Internal(_) => "internal".to_owned(),
-            CallerNumber::Withheld | CallerNumber::Unreadable => "unknown".to_owned(),
-        },
-        line: context.line.id.to_string(),
-        route: call.policy.route,
-        state: call.phase.name(),
-        state_since: call.at.0,
-        voice,
-        voice_missing,
-        awaits_voice: call.awaits_voice,
-        voice_decided: call.instants.voice_decided,
-        offered_at: call.instants.offered.0,
-        deadline: call.deadline(),
-        last_event,
-        last_event_at: call.at,
-        conversation: call.conversation(Purpose::Agent).and_then(|agent| agent.id.clone()),
-        actors,
+impl Shown {
+    fn has(&self, id: CallId) -> bool {
+        self.live.contains_key(&id) || self.ended.has(id)
+    }
+
+    fn next_version(&mut self) -> u64 {
+        self.version = self.version.saturating_add(1);
+        self.version
+    }
+
+    fn end(&mut self, call: Option<EndedCall>) {
+        let Some(call) = call else { return };
+        let expired = self.ended.expire(call.ended_at);
+        self.leave(expired);
+        let version = self.next_version();
+        let gone = self.ended.add(call, version);
+        self.leave(gone.into_iter().collect());
+    }
+
+    fn leave(&mut self, calls: Vec<CallId>) {
+        for value in calls {
+            let version = self.next_version();
+            self.gone.push_back(Versioned { version, value });
+            if self.gone.len() > GONE_MAX
+                && let Some(oldest) = self.gone.pop_front()
+            {
+                self.forgotten = oldest.version;
+            }
+        }
+    }
+
+    fn live_since(&self, since: u64) -> Vec<LiveCall> {
+        let changed = self.live.values().filter(|live| live.version > since);
+        let mut changed: Vec<LiveCall> = changed.map(|live| live.value.clone()).collect();
+        changed.sort_unstable_by_key(|call| call.id);
+        changed
+    }
+
+    fn counters(&self, now: At) -> Counters {
+        let mut counters = Counters {
+            live: self.live.len(),
+            failed_last_hour: self.ended.failed_last_hour(now),
+            ..Counters::default()
+        };
+        for live in self.live.values() {
+            let count = match live.value.state {
+                "offered" => &mut counters.offered,
+                "greeting" => &mut counters.greeting,
+                "holding" => &mut counters.holding,
+                "handing_off" => &mut counters.handing_off,
+                _ => &mut counters.conversing,
+            };
+            *count = count.saturating_add(1);
+            let problem = usize::from(live.value.problem.is_some());
+            counters.with_problem = counters.with_problem.saturating_add(problem);
+        }
+        counters
     }
 }

@@ -6,7 +6,7 @@ use precall_call::{
     AgentLoss, Call, CallId, Event, Fact, GreetingEnd, HandoffFailure, NoVoice, VoiceSource, facts,
 };
 
-use crate::observe::outcomes::{Area, Outcomes};
+use crate::observe::outcomes::{Area, Outcomes, presentable};
 
 /// Counts the outcomes of an event. `before` is none at the offer.
 pub fn observe(outcomes: &mut Outcomes, call: CallId, before: Option<&Call>, event: &Event, after: &Call) {
@@ -51,13 +51,7 @@ pub fn observe(outcomes: &mut Outcomes, call: CallId, before: Option<&Call>, eve
             outcomes.failed(Area::Handoff, whose, words, at);
         }
         Event::AgentLost { why, .. } => {
-            let words = match why {
-                AgentLoss::Lost => "the agent's session was lost",
-                AgentLoss::Refused => "ElevenLabs refused the agent's session",
-                AgentLoss::Stalled => "the agent did not speak for too long",
-                AgentLoss::OverrideRefused => "ElevenLabs refused a setting of the agent's session",
-            };
-            outcomes.failed(Area::Handoff, whose, words, at);
+            outcomes.failed(Area::Handoff, whose, agent_trouble(*why), at);
         }
         Event::GreetingEnded { end } => {
             if let Some(words) = greeting_trouble(*end) {
@@ -69,6 +63,22 @@ pub fn observe(outcomes: &mut Outcomes, call: CallId, before: Option<&Call>, eve
         }
         _ => {}
     }
+}
+
+/// The failure that this event means for its call, in words for a person on duty. `detail` is what the provider said.
+pub(crate) fn failure_in(event: &Event, detail: Option<&str>, after: &Call) -> Option<String> {
+    let words = match event {
+        Event::HandoffFailed { attempt, why } => {
+            let reason = detail.map_or_else(|| why.name().replace('_', " "), presentable);
+            return Some(format!("handoff attempt {attempt} failed: {reason}"));
+        }
+        Event::AgentLost { why, .. } => agent_trouble(*why),
+        Event::AgentEnded { .. } if after.unheard_ends > 0 => "the agent hung up before the caller heard it",
+        Event::GreetingEnded { end } => greeting_trouble(*end)?,
+        Event::AudioLost => "no audio reaches the caller's leg",
+        _ => return None,
+    };
+    Some(detail.map_or_else(|| words.to_owned(), |detail| format!("{words}: {}", presentable(detail))))
 }
 
 /// The words for an attempt that failed, unless a telephone was merely not answered. An attempt may fail in any phase:
@@ -83,6 +93,15 @@ fn handoff_trouble(attempt: u8, why: HandoffFailure) -> Option<String> {
     }
 }
 
+fn agent_trouble(why: AgentLoss) -> &'static str {
+    match why {
+        AgentLoss::Lost => "the agent's session was lost",
+        AgentLoss::Refused => "ElevenLabs refused the agent's session",
+        AgentLoss::Stalled => "the agent did not speak for too long",
+        AgentLoss::OverrideRefused => "ElevenLabs refused a setting of the agent's session",
+    }
+}
+
 fn greeting_trouble(end: GreetingEnd) -> Option<&'static str> {
     match end {
         GreetingEnd::Refused => Some("the greeting was refused"),
@@ -93,7 +112,7 @@ fn greeting_trouble(end: GreetingEnd) -> Option<&'static str> {
 }
 
 /// The words for a voice that is missing, unless the reason is a rule: those callers get no clone on purpose.
-fn clone_trouble(why: NoVoice) -> Option<&'static str> {
+pub(crate) fn clone_trouble(why: NoVoice) -> Option<&'static str> {
     match why {
         NoVoice::NoSlot => Some("no free voice slot"),
         NoVoice::SampleRefused => Some("the sample cannot be cloned"),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use precall_call::{At, CallId};
 
 use self::remedy::remedy;
-use self::words::presentable;
+pub(crate) use self::words::presentable;
 
 /// The rules look at the outcomes of this time before the latest one. An area without an outcome for as long decays.
 pub const WINDOW: Duration = Duration::from_secs(600);

@@ -10,8 +10,8 @@ use precall_store::voices::{ConsentRule, Covered, Mapping};
 use crate::caller_key::CallerKey;
 use crate::voices::circuit_breaker::{CircuitBreaker, Gate};
 use crate::voices::terms::{
-    CachedClone, CloneOrder, Failure, JobEnd, MappedCaller, VoiceLimits, VoiceOrder, VoiceOutcome,
-    VoiceRequest,
+    CachedClone, CloneOrder, CloneStage, Failure, JobEnd, MappedCaller, VoiceLimits, VoiceOrder,
+    VoiceOutcome, VoiceRequest,
 };
 use clone_cache::{CloneCache, RefusedSample};
 
@@ -241,6 +241,17 @@ impl VoiceRules {
     pub(crate) fn waiting_calls(&self, job: CloneJobId) -> Vec<CallId> {
         let job = self.keys.get(&job).and_then(|key| self.jobs.get(key));
         job.map(|job| job.waiting.iter().map(|request| request.call).collect()).unwrap_or_default()
+    }
+
+    /// How far the clone is that this call waits for. `None` while its mapping is read: there may be nothing to clone.
+    #[must_use]
+    pub(crate) fn clone_stage(&self, call: CallId) -> Option<CloneStage> {
+        let job = self.waiting_for.get(&call).and_then(|key| self.jobs.get(key))?;
+        match job.stage {
+            Stage::Reading => None,
+            Stage::Queued | Stage::Preparing => Some(CloneStage::Queued),
+            Stage::Uploading => Some(CloneStage::Uploading),
+        }
     }
 
     /// The upload of a job has started: the provider may have the sample.

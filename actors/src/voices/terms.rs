@@ -133,6 +133,35 @@ pub enum VoiceOutcome {
     NeedsProof(ProofWay),
 }
 
+/// How far the clone is that a call waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloneStage {
+    /// The clone job waits for its turn, or prepares its upload.
+    Queued,
+    /// The job uploads the sample, and ElevenLabs makes the voice.
+    Uploading,
+    /// The call has the voice.
+    Ready,
+    /// The call has no cloned voice.
+    Failed,
+}
+
+impl CloneStage {
+    /// All stages.
+    pub const ALL: [Self; 4] = [Self::Queued, Self::Uploading, Self::Ready, Self::Failed];
+
+    /// The name in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Uploading => "uploading",
+            Self::Ready => "ready",
+            Self::Failed => "failed",
+        }
+    }
+}
+
 /// A clone and the sample it was made from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CachedClone {

@@ -2,6 +2,7 @@
 
 mod entitlement;
 mod prefetch;
+mod progress;
 mod reconcile;
 mod slots;
 
@@ -30,6 +31,8 @@ use crate::voices::terms::{
 pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
 pub use prefetch::ClonedAhead;
 pub(crate) use prefetch::{CloneAhead, CloneFor, ForgetRefusal};
+pub(crate) use progress::CloneMoved;
+use progress::WaitingCall;
 pub(crate) use reconcile::Reconcile;
 pub use reconcile::{NotReconciled, Reconciled};
 pub(crate) use slots::{LoadExisting, ReleaseVoice, RequestSlot, SlotDemand};
@@ -53,6 +56,8 @@ pub(crate) struct RequestVoice {
     pub key: CallerKey,
     /// Receives the outcome once.
     pub reply: Recipient<VoiceAnswer>,
+    /// Hears how far the clone is, until the outcome.
+    pub progress: Recipient<CloneMoved>,
 }
 
 /// The answer to a call that requested a voice.
@@ -130,7 +135,7 @@ struct MappingRead {
 pub struct VoiceBook {
     rules: VoiceRules,
     services: Arc<VoiceServices>,
-    waiting: HashMap<CallId, Recipient<VoiceAnswer>>,
+    waiting: HashMap<CallId, WaitingCall>,
     jobs: HashMap<CloneJobId, Addr<CloneJob>>,
     slots: SlotRules,
     ttl: Duration,
@@ -189,7 +194,7 @@ impl VoiceBook {
                     }
                 }
                 VoiceOrder::Answer(call, outcome) => {
-                    if let Some(reply) = self.waiting.remove(&call) {
+                    if let Some(WaitingCall { reply, .. }) = self.waiting.remove(&call) {
                         // Before the call gets the answer, for it may use the voice at once.
                         if let VoiceOutcome::Ready { voice, .. } = &outcome {
                             self.slots.pin(call, voice, clock::now());
@@ -409,12 +414,15 @@ impl Handler<RequestVoice> for VoiceBook {
     type Result = ();
 
     fn handle(&mut self, message: RequestVoice, ctx: &mut Context<Self>) {
-        self.waiting.insert(message.request.call, message.reply);
+        let call = message.request.call;
+        let (reply, progress) = (message.reply, message.progress);
+        self.waiting.insert(call, WaitingCall { reply, progress });
         if let Some(at_once) = self.services.clients.here().bulk.concurrency_limit() {
             self.rules.set_provider_limit(at_once);
         }
         let orders = self.rules.request(message.request, message.key, clock::new_job());
         self.perform(orders, ctx);
+        self.tell_stage(call);
     }
 }
 
@@ -441,6 +449,7 @@ impl Handler<MappingRead> for VoiceBook {
         };
         let orders = self.rules.mapping_read(mapped.job, known, mapped.at);
         self.perform_with(orders, failed.as_ref(), ctx);
+        self.tell_stage_of(mapped.job);
     }
 }
 
@@ -449,7 +458,10 @@ impl Handler<JobEvent> for VoiceBook {
 
     fn handle(&mut self, event: JobEvent, ctx: &mut Context<Self>) {
         match event {
-            JobEvent::Uploading(job) => self.rules.upload_started(job),
+            JobEvent::Uploading(job) => {
+                self.rules.upload_started(job);
+                self.tell_stage_of(job);
+            }
             JobEvent::Late(job) => {
                 warn!(self.services.log, "a clone takes too long, its calls get the fallback voice";
                     "job" => %job, "caller" => self.masked_caller(job), "calls" => self.waiting_calls(job));

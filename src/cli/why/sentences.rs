@@ -35,7 +35,7 @@ pub(super) fn sentence(event: &Event, scene: Scene<'_>) -> Option<String> {
             Admission::Refused(cause) => {
                 // A refused call is busy by precall's own calls alone.
                 let blame = (cause == Cause::Busy).then_some(Blame::Precall);
-                format!("The call came in and was refused: {}", super::causes::cause(cause, blame))
+                format!("The call came in and was refused: {}", crate::causes::cause(cause, blame))
             }
             Admission::EndedBefore => "The call came in, but 3CX had already reported its end".to_owned(),
         },
@@ -218,7 +218,7 @@ fn greeting_end(end: GreetingEnd) -> &'static str {
 }
 
 fn no_voice(why: NoVoice) -> &'static str {
-    super::causes::no_voice(why)
+    crate::causes::no_voice(why)
 }
 
 fn proved(by: ProvedBy) -> &'static str {

@@ -12,8 +12,8 @@ use precall_store::events::event_json;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::causes::{advice, blame, cause, no_voice, told, voice_advice};
 use super::sentences::{Scene, sentence};
+use crate::causes::{advice, blame, cause, no_voice, told, voice_advice};
 use crate::cli::span::short;
 
 /// What the API says of a call, as far as the story needs it.

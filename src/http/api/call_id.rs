@@ -22,8 +22,8 @@ pub(super) async fn call_id(app: &AppState, text: &str) -> Result<Uuid, Problem>
         return Err(Problem::of(Code::CallNotFound));
     }
     let is_named = |id: Option<&str>| id == Some(text);
-    let live = app.engine.live().into_iter().filter(|call| {
-        is_named(call.threecx_call_id.as_deref())
+    let live = app.engine.board().live().into_iter().filter(|call| {
+        is_named(call.parties.threecx_call_id.as_deref())
             || is_named(call.conversation.as_ref().map(|id| id.as_str()))
     });
     let mut found: Vec<Uuid> = live.map(|call| Uuid::from_u128(call.id.0)).collect();

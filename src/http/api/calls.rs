@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::auth::{Allowed, Read};
 use super::call_id::call_id;
 use super::caller_id::caller_in_query;
-use super::live::LiveView;
+use super::live_views::LiveView;
 use super::page::{NoQuery, Page, cursor_of_place, limit, place_of_cursor, seq_of_cursor};
 use super::sight::{Sight, seen};
 use crate::http::api::read::read;
@@ -376,7 +376,7 @@ pub(crate) async fn one(
         found.ok_or_else(|| Problem::of(Code::CallNotFound))?;
     let conversations = read(&app, calls::conversations(pool, id)).await?;
     let failures = read(&app, failures::of_call(pool, id)).await?;
-    let live = app.engine.live().into_iter().find(|live| live.id.0 == id.as_u128());
+    let live = app.engine.board().find(CallId(id.as_u128()));
     let conversations = conversations.into_iter().map(|row| ConversationItem::seen_by(sight, row));
     let answer = response::json(&CallAnswer {
         call: CallItem::seen_by(sight, call),

@@ -1,18 +1,25 @@
-//! Limits on open event streams: in all, and of one API key.
+//! Limits on open streams: in all, and of one API key.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::http::error::{Code, Problem};
 
-/// Event streams that may be open at once. Each reads the database up to ten times a second.
-const STREAMS: usize = 32;
-/// Of them, with one API key. A client that opens streams without end does not shut out the others.
-const STREAMS_OF_KEY: usize = 8;
+/// How many streams may be open.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamLimits {
+    /// With one API key. A client that opens streams without end does not shut out the others.
+    pub(crate) of_key: usize,
+    /// In all.
+    pub(crate) in_all: usize,
+}
 
-/// Open event streams by the name of their key.
-#[derive(Debug, Default)]
-pub(crate) struct OpenStreams(Mutex<HashMap<String, usize>>);
+/// Open streams by the name of their key.
+#[derive(Debug)]
+pub(crate) struct OpenStreams {
+    limits: StreamLimits,
+    open: Mutex<HashMap<String, usize>>,
+}
 
 /// One open stream. It is counted until it is dropped.
 #[derive(Debug)]
@@ -22,17 +29,21 @@ pub(crate) struct OpenStream {
 }
 
 impl OpenStreams {
+    pub(crate) fn new(limits: StreamLimits) -> Arc<Self> {
+        Arc::new(Self { limits, open: Mutex::default() })
+    }
+
     /// Counts one more stream.
     ///
     /// # Errors
     /// `too_many_streams` of this key, or `too_many_at_once`.
     pub(super) fn open(self: &Arc<Self>, key: &str) -> Result<OpenStream, Problem> {
-        let mut open = self.counts();
-        if open.get(key).is_some_and(|count| *count >= STREAMS_OF_KEY) {
-            let detail = format!("this API key has {STREAMS_OF_KEY} open event streams: close one");
+        let (mut open, StreamLimits { of_key, in_all }) = (self.counts(), self.limits);
+        if open.get(key).is_some_and(|count| *count >= of_key) {
+            let detail = format!("this API key has {of_key} open event streams: close one");
             return Err(Problem::new(Code::TooManyStreams, detail));
         }
-        if open.values().sum::<usize>() >= STREAMS {
+        if open.values().sum::<usize>() >= in_all {
             return Err(Problem::new(Code::TooManyAtOnce, "the limit of open event streams is reached"));
         }
         let count = open.entry(key.to_owned()).or_default();
@@ -41,7 +52,7 @@ impl OpenStreams {
     }
 
     fn counts(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,7 +74,7 @@ mod tests {
 
     #[test]
     fn one_key_does_not_take_the_streams_of_the_others() {
-        let streams = Arc::new(OpenStreams::default());
+        let streams = OpenStreams::new(StreamLimits { of_key: 8, in_all: 32 });
         let refusal = |key: &str| streams.open(key).err().map(|problem| problem.code);
         let mut open: Vec<_> = (0..8).filter_map(|_| streams.open("a").ok()).collect();
         assert_eq!((open.len(), refusal("a"), refusal("b")), (8, Some(Code::TooManyStreams), None));

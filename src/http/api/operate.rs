@@ -246,7 +246,7 @@ async fn ask(
     };
     match pass(app, operator, id, order).await? {
         // It is over, and its actor still waits for its report.
-        Ordered::ChangesNothing if !app.engine.live().iter().any(|call| call.id.0 == id.as_u128()) => {
+        Ordered::ChangesNothing if app.engine.board().find(CallId(id.as_u128())).is_none() => {
             Err(Problem::of(Code::CallNotLive))
         }
         Ordered::ChangesNothing if !is_repeatable => Err(Problem::new(Code::NotPossible, CANNOT_GO)),

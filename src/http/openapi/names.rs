@@ -1,5 +1,6 @@
 //! The closed lists of the document. Each is a component of its own.
 
+use precall_actors::api::CloneStage;
 use precall_actors::observe::canary_calls::CanaryStep;
 use precall_call::{Blame, Cause, Dial, Grade, NoVoice, Purpose, Route, Told};
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, SchemaType, Type};
@@ -69,6 +70,8 @@ names! {
     VoiceMissing = NoVoice::ALL.iter().map(|it| it.name());
     /// The voice of a live call: `awaited` is not decided yet.
     LiveVoice = ["awaited", "cloned", "fallback"];
+    /// How far a clone is: `queued` until its upload begins.
+    CloneStageName = CloneStage::ALL.iter().map(|it| it.name());
     /// What a conversation at ElevenLabs is for.
     ConversationPurpose = Purpose::ALL.iter().map(|it| it.name());
     /// Result of the dial of a conversation.
@@ -129,6 +132,8 @@ names! {
     IfNoneMatch = ["*"];
     /// An event of a call, an event of a clone job, or that events may have been missed.
     StreamEventName = ["call", "voice", "reset"];
+    /// All, what changed, health, a sign of life, or that the id of the client says nothing here.
+    LiveStreamEventName = ["snapshot", "change", "health", "beat", "reset"];
     /// Health: `degraded` takes calls although something is wrong, `error` takes none.
     HealthStatus = ["ok", "degraded", "error"];
     /// Health of the database.

@@ -12,6 +12,7 @@ use crate::http::client_address;
 use crate::http::error::{Code, Problem};
 use crate::http::outcome_metrics::refused;
 use crate::http::settings::Figures;
+use crate::http::status::seen_figures::SeenFigures;
 
 /// What a request is answered whose key does not count.
 pub(super) const PROBLEMS: &[Code] = &[
@@ -21,15 +22,6 @@ pub(super) const PROBLEMS: &[Code] = &[
     Code::Forbidden,
     Code::Internal,
 ];
-
-/// What a request may see.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SeenFigures {
-    /// Everything.
-    All,
-    /// States without figures: no key was sent, or the keys of the database are not known yet.
-    None,
-}
 
 impl FromRequest for SeenFigures {
     type Error = Problem;

@@ -12,9 +12,10 @@ use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::openapi::names::ProbeStatus;
 use crate::http::openapi::problems::problems;
-use crate::http::ops::figures::{self, SeenFigures};
+use crate::http::ops::figures;
 use crate::http::response;
 use crate::http::status::health::{HealthAnswer, is_alive, not_ready};
+use crate::http::status::seen_figures::SeenFigures;
 
 /// Answer of `/health/live` and `/health/ready`.
 #[derive(Serialize, ToSchema)]

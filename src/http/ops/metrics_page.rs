@@ -5,7 +5,8 @@ use actix_web::{HttpResponse, web};
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
 use crate::http::openapi::problems::problems;
-use crate::http::ops::figures::{self, SeenFigures};
+use crate::http::ops::figures;
+use crate::http::status::seen_figures::SeenFigures;
 
 /// OpenMetrics, the format that the library writes. Readers of the older Prometheus text format can read it too.
 const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

@@ -14,7 +14,7 @@ use crate::http::clock;
 use crate::http::openapi::names::{
     DatabaseHealth, HealthStatus, PbxHealth, ProblemArea, ProviderHealth, SpoolHealthName,
 };
-use crate::http::ops::figures::SeenFigures;
+use crate::http::status::seen_figures::SeenFigures;
 
 /// An arbiter without progress for longer than this counts as stuck.
 const HEARTBEAT_MAX: Duration = Duration::from_secs(10);
@@ -70,7 +70,7 @@ pub(crate) struct HealthAnswer {
 }
 
 /// Something that needs a person.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, PartialEq, Serialize, ToSchema)]
 #[schema(as = HealthProblem)]
 pub(crate) struct ProblemAnswer {
     /// What it is about.
@@ -166,6 +166,15 @@ impl HealthAnswer {
             version: shows.then_some(env!("CARGO_PKG_VERSION")),
             timestamp: clock::timestamp(clock::wall()),
         }
+    }
+
+    /// Whether states and problems are the same. Figures, ages and times do not count.
+    pub(crate) fn looks_like(&self, other: &Self) -> bool {
+        let states = |it: &Self| {
+            let services = [it.status, it.database, it.elevenlabs, it.threecx, it.spool];
+            (services, [it.ready, it.draining, it.standby])
+        };
+        states(self) == states(other) && self.problems == other.problems
     }
 }
 

@@ -136,6 +136,11 @@ pub fn now_plus(seconds: i64) -> At {
 }
 
 impl Running {
+    /// Stops the server as at the end of the program, and waits for it.
+    pub async fn stop(&self) {
+        self.handle.stop(true).await;
+    }
+
     /// Posts a body with a signature time `seconds` from now.
     pub async fn post_at(&self, path: &str, seconds: i64, body: &[u8]) -> Answer {
         let kind = if path == THREECX { Kind::ThreeCx } else { Kind::ElevenLabs };

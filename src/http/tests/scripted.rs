@@ -1,21 +1,24 @@
 //! A scripted engine: gives configured answers and records requests.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Busy, CanarySettings, CanaryView, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall,
-    InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
-    OperatorOrder, Ordered, Outcome, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth,
-    Taken,
+    Board, Busy, CanarySettings, CanaryView, CapacityHealth, CloneProgress, CloneStage, ClonedAhead,
+    EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, NotBypassed,
+    NotErased, NotReconciled, NotRun, OperatorOrder, Ordered, Outcome, Parties, PbxNotice, Reconciled,
+    ReportOutcome, SharedOutcomes, SpoolHealth, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceId};
+use precall_call::{
+    At, Blame, CallId, Cause, ConversationId, Deadline, Operator, Release, Route, Told, VoiceId,
+};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::{TraceId, trace_id};
 use precall_store::bypass::BypassRow;
@@ -46,7 +49,6 @@ pub struct Script {
     pub was_cached: Result<bool, Busy>,
     pub ordered: Result<Ordered, Busy>,
     pub health: Health,
-    pub live: Vec<LiveCall>,
     pub transfer: Option<InitiationAnswer>,
     /// Whether it never answers.
     pub hangs: bool,
@@ -57,6 +59,9 @@ pub struct Scripted {
     pub asked: Mutex<Vec<Asked>>,
     kept: Mutex<Vec<WebhookRow>>,
     pub positions: watch::Sender<i64>,
+    pub board: Board,
+    /// How often health was asked for.
+    pub health_reads: AtomicUsize,
     metrics: Arc<Metrics>,
     pub outcomes: Arc<SharedOutcomes>,
 }
@@ -94,9 +99,13 @@ pub fn well() -> Health {
 pub fn live_call() -> LiveCall {
     LiveCall {
         id: CALL,
-        threecx_call_id: Some("77".to_owned()),
-        caller: "+4930***45".to_owned(),
-        line: "default".to_owned(),
+        parties: Arc::new(Parties {
+            threecx_call_id: Some("77".to_owned()),
+            pbx: "main".to_owned(),
+            caller: "+4930***45".to_owned(),
+            called: Some("+493099999".to_owned()),
+            line: "default".to_owned(),
+        }),
         route: Route::Callback,
         state: "greeting",
         state_since: 1_764_425_486_000_000,
@@ -104,12 +113,38 @@ pub fn live_call() -> LiveCall {
         voice_missing: None,
         awaits_voice: true,
         voice_decided: None,
+        clone: Some(CloneProgress {
+            stage: CloneStage::Uploading,
+            since: At(1_764_425_486_000_000),
+            asked_at: At(1_764_425_485_000_000),
+            until: Some(At(1_764_425_515_000_000)),
+        }),
         offered_at: 1_764_425_485_000_000,
         deadline: Some(Deadline { due: At(1_764_425_520_000_000), generation: 1 }),
+        attempts: 0,
+        problem: None,
         last_event: Some("greeting_started"),
         last_event_at: At(1_764_425_487_000_000),
         conversation: Some(ConversationId::new("conv_1")),
         actors: vec!["call", "greeting"],
+    }
+}
+
+/// A call that ended now.
+pub fn ended_call(id: u128) -> EndedCall {
+    let now = crate::http::clock::now();
+    EndedCall {
+        id: CallId(id),
+        parties: live_call().parties,
+        route: Route::Bridge,
+        voice: "fallback",
+        voice_missing: Some("clone_timeout"),
+        attempts: 2,
+        conversation: None,
+        offered_at: At(now.0 - 41_000_000),
+        ended_at: now,
+        release: Release { cause: Cause::HandoffFailed, blame: Some(Blame::Provider), told: Told::Person },
+        failed: true,
     }
 }
 
@@ -124,15 +159,18 @@ impl Scripted {
             was_cached: Ok(true),
             ordered: Ok(Ordered::Taken),
             health: well(),
-            live: vec![live_call()],
             transfer: None,
             hangs: false,
         };
+        let board = Board::default();
+        board.put(live_call());
         Arc::new(Self {
             script: Mutex::new(script),
             asked: Mutex::new(Vec::new()),
             kept: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
+            board,
+            health_reads: AtomicUsize::new(0),
             metrics: Arc::new(Metrics::new()),
             outcomes: Arc::new(SharedOutcomes::default()),
         })
@@ -284,11 +322,12 @@ impl Engine for Scripted {
         CanarySettings::default()
     }
 
-    fn live(&self) -> Vec<LiveCall> {
-        self.script.lock().unwrap().live.clone()
+    fn board(&self) -> Board {
+        self.board.clone()
     }
 
     fn health(&self) -> Health {
+        self.health_reads.fetch_add(1, Ordering::Relaxed);
         self.script.lock().unwrap().health.clone()
     }
 

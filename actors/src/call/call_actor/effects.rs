@@ -145,7 +145,8 @@ impl CallActor {
     }
 
     fn ask_for_voice(&mut self, proof: Proof, ctx: &mut Context<Self>) {
-        let worker = CloneWorker::new(self.context.clone(), self.services.clone(), part_parent(ctx), proof);
+        let (context, services) = (self.context.clone(), self.services.clone());
+        let worker = CloneWorker::new(context, services, part_parent(ctx), ctx.address().recipient(), proof);
         self.clone_worker = Some(worker.start());
         self.parts.push(CallPart::CloneWorker);
     }

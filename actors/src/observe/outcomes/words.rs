@@ -10,7 +10,7 @@ const NUMBER_DIGITS_MIN: usize = 7;
 const DIGITS_SHOWN: usize = 2;
 
 /// The text on one line, at most 300 characters, with long runs of digits masked. Clients have removed secrets.
-pub(super) fn presentable(words: &str) -> String {
+pub(crate) fn presentable(words: &str) -> String {
     let mut shown = String::new();
     let mut digits = String::new();
     for letter in words.chars().map(|letter| if letter.is_control() { ' ' } else { letter }) {

@@ -20,8 +20,8 @@ pub(super) fn row(call: &LiveCall, now: At) -> Markup {
             td { (parts::state(call.state)) }
             td .number { (parts::clock(seconds(call.offered_at, now))) }
             td { (deadline(call, now)) }
-            td { a href=(href) { (call.caller) } }
-            td { (call.line) }
+            td { a href=(href) { (call.parties.caller) } }
+            td { (call.parties.line) }
             td { (call.route.name()) }
             td { (voice(call)) }
             td { (call.last_event.map(parts::words).unwrap_or_default()) }

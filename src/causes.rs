@@ -3,7 +3,7 @@
 use precall_call::{Blame, Cause, NoVoice, Told};
 
 /// Why a call ended, as the rest of a sentence.
-pub(super) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
+pub(crate) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
     match (cause, blame) {
         (Cause::Completed, _) => "the conversation with the agent took place",
         (Cause::CallerHungUp, _) => "the caller hung up",
@@ -38,7 +38,7 @@ pub(super) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
 }
 
 /// What to do about it; none where nothing is wrong.
-pub(super) fn advice(cause: Cause, blame: Option<Blame>) -> Option<&'static str> {
+pub(crate) fn advice(cause: Cause, blame: Option<Blame>) -> Option<&'static str> {
     Some(match (cause, blame) {
         (
             Cause::Completed
@@ -97,7 +97,7 @@ pub(super) fn advice(cause: Cause, blame: Option<Blame>) -> Option<&'static str>
 }
 
 /// Who caused the end.
-pub(super) fn blame(blame: Option<Blame>) -> &'static str {
+pub(crate) fn blame(blame: Option<Blame>) -> &'static str {
     match blame {
         None => "nobody's",
         Some(Blame::Caller) => "the caller's side",
@@ -109,7 +109,7 @@ pub(super) fn blame(blame: Option<Blame>) -> &'static str {
 }
 
 /// What the caller was told at the end, as the rest of a sentence.
-pub(super) fn told(told: Told) -> &'static str {
+pub(crate) fn told(told: Told) -> &'static str {
     match told {
         Told::Nothing => "then the line closed",
         Told::Goodbye => "then the conversation ended with a goodbye",
@@ -119,7 +119,7 @@ pub(super) fn told(told: Told) -> &'static str {
 }
 
 /// Why there was no cloned voice, as the rest of a sentence.
-pub(super) fn no_voice(why: NoVoice) -> &'static str {
+pub(crate) fn no_voice(why: NoVoice) -> &'static str {
     match why {
         NoVoice::NoMapping => "no voice is mapped to this caller",
         NoVoice::NoConsent => "no valid consent covers the voice sample",
@@ -137,7 +137,7 @@ pub(super) fn no_voice(why: NoVoice) -> &'static str {
 }
 
 /// What to do about a missing voice; none where it is as it should be.
-pub(super) fn voice_advice(why: NoVoice) -> Option<&'static str> {
+pub(crate) fn voice_advice(why: NoVoice) -> Option<&'static str> {
     Some(match why {
         NoVoice::Erased => return None,
         NoVoice::NoMapping => "Map the caller to a voice sample: `PUT /api/v1/callers/{caller_id}`.",
