@@ -177,8 +177,6 @@ impl EngineHandle {
         self.erasure.erase_caller(caller, by).await
     }
 
-    }
-
     /// Waits until the start must end, because it would leave live callers behind. Returns the reason.
     pub async fn start_refused(&self) -> String {
         self.refusal.refused().await

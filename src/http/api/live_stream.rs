@@ -17,7 +17,8 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use self::feed::Joined;
-use super::auth::{Allowed, Read};
+use super::auth::{Allowed, Grant, Read};
+use super::events::GRANT_CHECK;
 use super::open_streams::OpenStream;
 use super::page::NoQuery;
 use crate::http::app_state::AppState;
@@ -69,7 +70,16 @@ pub(crate) async fn stream(
     let mut waiting = VecDeque::from([Bytes::from_static(b"retry: 2000\n\n")]);
     waiting.extend(reset);
     waiting.push_back(snapshot);
-    let viewer = Viewer { waiting, rest: Bytes::new(), began: Instant::now(), messages, _open: open };
+    let viewer = Viewer {
+        app: app.clone(),
+        waiting,
+        rest: Bytes::new(),
+        began: Instant::now(),
+        messages,
+        grant: reader.grant,
+        granted: Instant::now(),
+        _open: open,
+    };
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         // Tells proxies not to buffer the response.
@@ -85,12 +95,16 @@ fn last_event_id(request: &HttpRequest) -> Option<&str> {
 
 /// One client of the stream.
 struct Viewer {
+    app: web::Data<AppState>,
     /// What comes before the messages of the feed.
     waiting: VecDeque<Bytes>,
     /// What is left of the message that is being sent, and since when.
     rest: Bytes,
     began: Instant,
     messages: broadcast::Receiver<Bytes>,
+    /// Looked at again every [`GRANT_CHECK`], last at `granted`.
+    grant: Grant,
+    granted: Instant,
     _open: OpenStream,
 }
 
@@ -102,9 +116,16 @@ impl Viewer {
         })
     }
 
-    /// The next bytes to send. `None` when the server stops, and for a client that is too slow.
+    /// The next bytes to send. `None` when the server stops, for a client that is too slow, and when the client's key
+    /// or session ends.
     async fn next(&mut self) -> Option<Bytes> {
         while self.rest.is_empty() {
+            if self.granted.elapsed() >= GRANT_CHECK {
+                self.granted = Instant::now();
+                if !self.grant.holds(&self.app) {
+                    return None;
+                }
+            }
             self.rest = match self.waiting.pop_front() {
                 Some(first) => first,
                 None => self.messages.recv().await.ok()?,
