@@ -7,6 +7,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use actix_web::rt::net::TcpStream;
@@ -180,6 +182,17 @@ impl LineEnds {
     }
 }
 
+/// Whether a connection has become a WebSocket: what comes then is no HTTP. Data of the connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Upgraded(Arc<AtomicBool>);
+
+impl Upgraded {
+    /// Call it right before the answer that accepts the WebSocket, and only then: nothing is checked from now on.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// A connection whose bare line feeds are refused.
 #[derive(Debug)]
 pub(super) struct CheckedStream {
@@ -187,11 +200,17 @@ pub(super) struct CheckedStream {
     lines: LineEnds,
     /// How much of [`POISON`] the parser has got; none while nothing was refused.
     poisoned: Option<usize>,
+    upgraded: Upgraded,
 }
 
 impl CheckedStream {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, lines: LineEnds::new(), poisoned: None }
+        Self { stream, lines: LineEnds::new(), poisoned: None, upgraded: Upgraded::default() }
+    }
+
+    /// To be told that the connection has become a WebSocket.
+    pub(super) fn upgraded(&self) -> Upgraded {
+        self.upgraded.clone()
     }
 
     /// The connection itself.
@@ -234,6 +253,9 @@ impl AsyncRead for CheckedStream {
         let this = self.get_mut();
         if let Some(given) = this.poisoned {
             return this.poison(given, context, buffer);
+        }
+        if this.upgraded.0.load(Ordering::Acquire) {
+            return Pin::new(&mut this.stream).poll_read(context, buffer);
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;

@@ -11,7 +11,7 @@ use crate::tree::{catches, holds, spares, tree};
 const CLOCK: [&str; 3] = ["crates/base/src/clock/host.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Files that may measure a wait or a duration that no call's log ever sees, and why.
-const STOPWATCHES: [(&str, &str); 20] = [
+const STOPWATCHES: [(&str, &str); 21] = [
     ("actors/src/lifecycle/", "waits for what it starts and stops"),
     ("actors/src/erasure/", "waits for deletions elsewhere"),
     ("crates/audio/src/", "paces audio"),
@@ -29,6 +29,7 @@ const STOPWATCHES: [(&str, &str); 20] = [
     ("src/logging/file.rs", "checks its file from time to time"),
     ("src/logging/libraries.rs", "one line a second"),
     ("src/http/api/events.rs", "paces a stream"),
+    ("src/http/api/listen.rs", "gives up a silent connection"),
     ("src/http/webhooks/signed_body.rs", "one deadline over a whole body"),
     ("src/http/outcome_metrics.rs", "how long an answer took"),
     ("fuzz/src/", "measures executions"),

@@ -7,15 +7,15 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, CanarySettings, CanaryView, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall,
-    InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
+    InitiationAnswer, InitiationAsked, Listening, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
     OperatorOrder, Ordered, Outcome, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth,
-    Taken,
+    SupervisionRefusal, SupervisionView, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{At, CallId, ConversationId, Deadline, Operator, Route, VoiceId};
+use precall_call::{At, CallId, ConversationId, Deadline, NotSupervised, Operator, Route, Telling, VoiceId};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::{TraceId, trace_id};
 use precall_store::bypass::BypassRow;
@@ -282,6 +282,26 @@ impl Engine for Scripted {
 
     fn canary_settings(&self) -> CanarySettings {
         CanarySettings::default()
+    }
+
+    fn supervision(&self, _: CallId) -> LocalBoxFuture<'_, Result<SupervisionView, SupervisionRefusal>> {
+        let not_bridged = Err(NotSupervised::NotBridged);
+        let view = SupervisionView { listen: not_bridged, tell: not_bridged, listeners: 0 };
+        async move { Ok(view) }.boxed_local()
+    }
+
+    fn listen(&self, _: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>> {
+        async { Err(SupervisionRefusal::NotNow(NotSupervised::NotBridged)) }.boxed_local()
+    }
+
+    fn tell_agent(
+        &self,
+        _: CallId,
+        _: Telling,
+        _: String,
+        _: Operator,
+    ) -> LocalBoxFuture<'_, Result<(), SupervisionRefusal>> {
+        async { Err(SupervisionRefusal::NotNow(NotSupervised::NotConversing)) }.boxed_local()
     }
 
     fn live(&self) -> Vec<LiveCall> {

@@ -72,6 +72,7 @@ fn offer(admission: Admission) -> Offer {
         report_grace: long,
         notes_first_word: true,
         free_retries: true,
+        supervised: false,
     };
     Offer { policy: Arc::new(policy), admission }
 }

@@ -56,6 +56,7 @@ fn policy(route: Route) -> Policy {
         report_grace: long,
         notes_first_word: true,
         free_retries: true,
+        supervised: false,
     }
 }
 
