@@ -125,7 +125,7 @@ fn nothing(event: &Event) -> u32 {
         Event::ProofAsked { .. } | Event::ProofGiven { .. } | Event::PinRefused { .. } => 13,
         Event::HandoffStarted { .. } | Event::HandoffSucceeded { .. } | Event::HandoffFailed { .. } => 7,
         Event::AgentSpoke { .. } | Event::AgentEnded { .. } | Event::AgentLost { .. } => 11,
-        Event::PersonAsked { .. } | Event::Utterance { .. } => 12,
+        Event::PersonAsked { .. } | Event::Utterance { .. } | Event::AgentTold { .. } => 12,
         Event::Reported(_) | Event::OperatorAsked { .. } | Event::TransferAsked { .. } => 8,
         Event::DeadlinePassed { .. } | Event::Panicked { .. } | Event::Resumed { .. } => 9,
     }

@@ -244,6 +244,7 @@ impl Config {
         config.notices = startup_warnings::notices(&config, &config.values);
         config.warnings = config.values.remarks().to_vec();
         config.warnings.extend(unknown);
+        config.warnings.extend(startup_warnings::supervision(&config));
         Ok(config)
     }
 
@@ -321,7 +322,8 @@ impl Config {
         &self.notices
     }
 
-    /// One sentence for each unknown variable that looks like one of precall's.
+    /// What is most likely a mistake: a variable that looks like one of precall's and is unknown, a value with spaces
+    /// around it, supervision that the notice does not mention.
     #[must_use]
     pub fn warnings(&self) -> &[String] {
         &self.warnings

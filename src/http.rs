@@ -190,6 +190,7 @@ fn start(
             .local_addr(address)
             .on_connect_ext(move |connection: &CheckedStream, data: &mut _| {
                 connections.opened(connection.stream(), data);
+                data.insert(connection.upgraded());
             })
             .finish(map_config(app, |_| AppConfig::default()));
         fn_service(|stream: TcpStream| async {

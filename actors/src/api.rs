@@ -4,12 +4,14 @@ mod handle;
 mod initiation;
 mod recent_webhooks;
 mod reload;
+mod supervision;
 
 pub use crate::admission::contract::{
     Busy, IncomingCall, NotBypassed, OperatorOrder, Ordered, Outcome, PbxNotice, PbxNoticeKind,
     ReportOutcome, Taken,
 };
 pub use crate::call::live_board::{Board, BoardView, CloneProgress, Counters, EndedCall, LiveCall, Parties};
+pub use crate::call::supervision::{Listening, SupervisionRefusal, SupervisionView};
 pub use crate::canary::settings::CanarySettings;
 pub use crate::canary::{CanaryView, NotRun};
 pub use crate::durability::spool_state::SpoolHealth;

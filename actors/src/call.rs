@@ -17,4 +17,5 @@ pub(crate) mod outbound_dial;
 pub mod pin;
 pub(crate) mod projection;
 pub mod services;
+pub(crate) mod supervision;
 pub(crate) mod transcript_tail;

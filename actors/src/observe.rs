@@ -16,6 +16,6 @@ pub(crate) mod provider_probe;
 pub mod shared_outcomes;
 pub(crate) mod start_refusal;
 #[cfg(test)]
-mod test_policy;
+pub(crate) mod test_policy;
 pub mod traces;
 pub mod wire_log;

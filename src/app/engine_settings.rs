@@ -253,6 +253,7 @@ pub(crate) fn default_line(config: &Config) -> Line {
             persons: Arc::clone(&config.agent.persons),
             conversation_max: config.call.conversation_max,
             report_grace: REPORT_GRACE,
+            supervised: config.call.supervision && config.greeting.announces_supervision(),
         },
     }
 }

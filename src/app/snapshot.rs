@@ -27,7 +27,7 @@ pub(crate) fn snapshot(config: &Config) -> Result<Snapshot, AppError> {
     let keys: Vec<_> = http.api_keys.principals().collect();
     let control = config.threecx.call_control.as_ref();
     Ok(Snapshot(format!(
-        "{engine:?}\n{order:?}\n{} {}\n{:?} {:?} {:?}\n{:?} {} {} {} {:?} {:?} {keys:?} {:?}\n{} {:?}\n{:?} {:?} {}",
+        "{engine:?}\n{order:?}\n{} {}\n{:?} {:?} {:?}\n{:?} {} {} {} {:?} {:?} {keys:?} {:?}\n{} {:?}\n{:?} {:?} {} {}",
         sender(&http.threecx),
         sender(&http.elevenlabs),
         secret(&http.threecx_token),
@@ -45,5 +45,6 @@ pub(crate) fn snapshot(config: &Config) -> Result<Snapshot, AppError> {
         config.log.level,
         config.server.drain_timeout,
         http.has_fallback,
+        http.supervision,
     )))
 }

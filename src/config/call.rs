@@ -70,6 +70,15 @@ variables! { Section::Call;
         default: Text("600"),
         help: "Longest conversation with the agent.",
     }
+    supervision: bool {
+        restart: Restart::NotNeeded,
+        routes: Routes::LiveLeg,
+        default: Text("false"),
+        help: "Let operators listen to live calls and tell the agent something (API keys of the scope listen).",
+        note: "Nobody can listen before the caller heard the notice to its end, nor to a caller whose notice does not \
+            mention it: see NOTICE_MENTIONS_SUPERVISION. Each use is in the audit log. It counts for calls that come \
+            in later; false ends all listening at once.",
+    }
     postcall_wait_seconds: Seconds<1, 3_600> {
         default: Text("180"),
         help: "How long precall waits for the report of a conversation, before it fetches the report itself.",
@@ -136,6 +145,8 @@ pub struct Call {
     pub handoff_max: Duration,
     /// Longest conversation with the agent.
     pub conversation_max: Duration,
+    /// Operators may listen to live calls and tell the agent something.
+    pub supervision: bool,
     /// How long after the end of a conversation precall waits for its report before it fetches it.
     pub postcall_wait: Duration,
     /// The voice when there is no clone; the agent's own when unset.
@@ -171,6 +182,7 @@ impl Call {
             transfer_ring: settings.transfer_ring_seconds.value()?.0,
             handoff_max: settings.handoff_max_seconds.value()?.0,
             conversation_max: settings.conversation_max_seconds.value()?.0,
+            supervision: settings.supervision.value()?,
             postcall_wait: settings.postcall_wait_seconds.value()?.0,
             fallback_voice: settings.fallback_voice_id.optional()?.map(|Word(id)| VoiceId::new(id)),
             agent_destination: agent_destination?,

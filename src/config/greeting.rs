@@ -113,6 +113,14 @@ variables! { Section::Greeting;
         default: Text("precall"),
         help: "Who gives the notice: precall, or the PBX before the call reaches precall.",
     }
+    notice_mentions_supervision: bool {
+        restart: Restart::NotNeeded,
+        routes: Routes::LiveLeg,
+        default: Text("false"),
+        help: "Say that the notice tells callers that a person may listen. SUPERVISION needs it.",
+        note: "precall cannot read the notice: it is your text in your languages, or the PBX plays it. Set this after \
+            every text of NOTICE_MESSAGE, or the notice of the PBX, says it.",
+    }
     apology_message: String {
         restart: Restart::NotNeeded,
         probed: Probed::Nothing,
@@ -155,6 +163,8 @@ pub struct Greeting {
     pub notice: Option<NoticeMessage>,
     /// Who gives the notice.
     pub notice_given_by: NoticeGivenBy,
+    /// The operator says that the notice mentions supervision.
+    pub notice_mentions_supervision: bool,
     /// What the caller hears before precall gives a call up.
     pub apology: String,
     /// Directory of prepared audio.
@@ -175,6 +185,13 @@ impl Greeting {
             NoticeGivenBy::Precall => self.notice.as_ref().map(|notice| notice.of(language)),
             NoticeGivenBy::Pbx => None,
         }
+    }
+
+    /// Whether callers hear that a person may listen. Without a notice they hear nothing of it.
+    #[must_use]
+    pub fn announces_supervision(&self) -> bool {
+        let has_notice = self.notice.is_some() || self.notice_given_by == NoticeGivenBy::Pbx;
+        has_notice && self.notice_mentions_supervision
     }
 
     /// What callers of a line hear: the text, voice and language of the line, and the rest from here. A line with a
@@ -225,6 +242,7 @@ impl Greeting {
             model: settings.greeting_model_id.optional()?.map(|Word(id)| id),
             notice: settings.notice_message.optional()?,
             notice_given_by: settings.notice_given_by.value()?,
+            notice_mentions_supervision: settings.notice_mentions_supervision.value()?,
             apology: settings.apology_message.value()?,
             prompt_cache_dir: settings.prompt_cache_dir.value()?,
         })

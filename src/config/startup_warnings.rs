@@ -40,6 +40,16 @@ pub(super) fn notices(config: &Config, values: &Values) -> Vec<String> {
     notices
 }
 
+/// Supervision that is on and that no call can have. None where it is off, or has its notice.
+pub(super) fn supervision(config: &Config) -> Option<String> {
+    let is_wanted = config.call.supervision && config.call.route != Route::Callback;
+    (is_wanted && !config.greeting.announces_supervision()).then(|| {
+        "SUPERVISION has no effect: nobody can listen while the notice does not mention it; let NOTICE_MESSAGE (or \
+         the notice of the PBX) say that a person may listen, then set NOTICE_MENTIONS_SUPERVISION=true"
+            .to_owned()
+    })
+}
+
 fn route(config: &Config, values: &Values, notices: &mut Vec<String>) {
     if !values.is_set("CALL_ROUTE") {
         notices.push(if config.threecx.call_control.is_some() {

@@ -3,6 +3,7 @@
 
 mod definitions;
 mod reload;
+mod supervision;
 mod traces;
 mod voices;
 

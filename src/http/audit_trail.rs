@@ -80,7 +80,7 @@ pub(crate) async fn audited<B: MessageBody + 'static>(
         None => unnamed(&response),
     };
     let who = response.request().extensions().get::<Principal>().map(|principal| principal.name.clone());
-    let written = write(&app, who.as_deref().unwrap_or("unknown"), &action, subject, detail).await;
+    let written = record(&app, who.as_deref().unwrap_or("unknown"), &action, subject, detail).await;
     // What was done is done; what would be seen need not be.
     if is_read && !written { Err(Problem::of(Code::DatabaseUnreachable).into()) } else { Ok(response) }
 }
@@ -93,8 +93,9 @@ fn unnamed<B>(response: &ServiceResponse<B>) -> (String, Option<Uuid>, Option<Va
     (format!("{} {path}", request.method()), id, Some(json!({ "status": response.status().as_u16() })))
 }
 
-/// Writes a row. If that fails, the log line is the only record. Returns whether it was written.
-async fn write(
+/// Writes a row. If that fails, the log line is the only record. Returns whether it was written. `detail` must not hold
+/// personal data.
+pub(crate) async fn record(
     app: &AppState,
     who: &str,
     action: &str,

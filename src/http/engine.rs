@@ -9,13 +9,14 @@ use std::sync::Arc;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Board, Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
-    InitiationAnswer, InitiationAsked, NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder, Ordered,
-    PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
+    InitiationAnswer, InitiationAsked, Listening, NotBypassed, NotErased, NotReconciled, NotRun,
+    OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SupervisionRefusal,
+    SupervisionView, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
-use precall_call::{CallId, Operator};
+use precall_call::{CallId, Operator, Telling};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::TraceId;
 use precall_store::bypass::BypassRow;
@@ -81,6 +82,18 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn canary_settings(&self) -> CanarySettings;
     /// Reads the lines again. Done once new calls use them.
     fn reload_lines(&self) -> LocalBoxFuture<'_, ()>;
+    /// What an operator may do with a live call now.
+    fn supervision(&self, call: CallId) -> LocalBoxFuture<'_, Result<SupervisionView, SupervisionRefusal>>;
+    /// Begins to listen to a live call.
+    fn listen(&self, call: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>>;
+    /// Tells the agent of a live call something.
+    fn tell_agent(
+        &self,
+        call: CallId,
+        what: Telling,
+        text: String,
+        by: Operator,
+    ) -> LocalBoxFuture<'_, Result<(), SupervisionRefusal>>;
     /// The board of live calls.
     fn board(&self) -> Board;
     /// The health of the engine.
@@ -191,6 +204,24 @@ impl Engine for EngineHandle {
 
     fn canary_settings(&self) -> CanarySettings {
         self.canary_settings().clone()
+    }
+
+    fn supervision(&self, call: CallId) -> LocalBoxFuture<'_, Result<SupervisionView, SupervisionRefusal>> {
+        self.supervision(call).boxed_local()
+    }
+
+    fn listen(&self, call: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>> {
+        self.listen(call).boxed_local()
+    }
+
+    fn tell_agent(
+        &self,
+        call: CallId,
+        what: Telling,
+        text: String,
+        by: Operator,
+    ) -> LocalBoxFuture<'_, Result<(), SupervisionRefusal>> {
+        self.tell_agent(call, what, text, by).boxed_local()
     }
 
     fn board(&self) -> Board {

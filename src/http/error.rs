@@ -81,6 +81,8 @@ codes! {
     SecretWrong = "secret_wrong", 401, "The secret is missing or wrong";
     /// The scope of the key is too low.
     Forbidden = "forbidden", 403, "The API key does not allow this";
+    /// A WebSocket of a web page that is neither precall's nor in `CORS_ORIGINS`.
+    OriginNotAllowed = "origin_not_allowed", 403, "This web page may not connect";
     /// The sender's address is not in the list of trusted addresses.
     AddressNotTrusted = "address_not_trusted", 403, "The sender's address is not trusted";
     /// The path does not exist.
@@ -115,6 +117,16 @@ codes! {
     CallNotLive = "call_not_live", 409, "The call has ended";
     /// The call has done that, or cannot do it in its state.
     NotPossible = "not_possible", 409, "The call cannot do that now";
+    /// `SUPERVISION` is off, or was when the call came in, or its notice does not mention it.
+    SupervisionOff = "supervision_off", 409, "Supervision is off for this call";
+    /// The caller did not hear the notice to its end.
+    NoticeNotHeard = "notice_not_heard", 409, "The caller has not heard the notice yet";
+    /// precall has no audio of the caller's leg.
+    NotBridged = "not_bridged", 409, "The caller does not hear precall on a leg of their own";
+    /// No agent is connected with the caller on the bridge.
+    NotConversing = "not_conversing", 409, "No agent is talking with the caller";
+    /// The call, or the installation, has its limit of listeners.
+    TooManyListeners = "too_many_listeners", 409, "Too many listen already";
     /// A test call is under way.
     CanaryBusy = "canary_busy", 409, "A test call is under way";
     /// Test calls are not configured.
@@ -135,6 +147,8 @@ codes! {
     UnsupportedCoding = "unsupported_coding", 415, "The body must not be in a content coding";
     /// No voice can be cloned from the sample.
     SampleRefused = "sample_refused", 422, "The sample cannot be used";
+    /// The request is no WebSocket handshake.
+    UpgradeRequired = "upgrade_required", 426, "This path is a WebSocket";
     /// The source is above its rate or its connections.
     TooManyFromSource = "too_many_from_source", 429, "Too many requests from this address";
     /// The source has sent too many wrong API keys.

@@ -7,6 +7,8 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use actix_web::rt::net::TcpStream;
@@ -182,6 +184,17 @@ impl LineEnds {
     }
 }
 
+/// Whether a connection has become a WebSocket: what comes then is no HTTP. Data of the connection.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Upgraded(Arc<AtomicBool>);
+
+impl Upgraded {
+    /// Call it right before the answer that accepts the WebSocket, and only then: nothing is checked from now on.
+    pub(crate) fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 /// A connection whose bare line feeds are refused, and whose client has to take its answers.
 #[derive(Debug)]
 pub(super) struct CheckedStream {
@@ -190,11 +203,23 @@ pub(super) struct CheckedStream {
     /// How much of [`POISON`] the parser has got; none while nothing was refused.
     poisoned: Option<usize>,
     deadline: WriteDeadline,
+    upgraded: Upgraded,
 }
 
 impl CheckedStream {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self { stream, lines: LineEnds::new(), poisoned: None, deadline: WriteDeadline::default() }
+        Self {
+            stream,
+            lines: LineEnds::new(),
+            poisoned: None,
+            deadline: WriteDeadline::default(),
+            upgraded: Upgraded::default(),
+        }
+    }
+
+    /// To be told that the connection has become a WebSocket.
+    pub(super) fn upgraded(&self) -> Upgraded {
+        self.upgraded.clone()
     }
 
     /// The connection itself.
@@ -237,6 +262,9 @@ impl AsyncRead for CheckedStream {
         let this = self.get_mut();
         if let Some(given) = this.poisoned {
             return this.poison(given, context, buffer);
+        }
+        if this.upgraded.0.load(Ordering::Acquire) {
+            return Pin::new(&mut this.stream).poll_read(context, buffer);
         }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;

@@ -14,8 +14,9 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, live,
-    live_stream, operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, listen,
+    live, live_stream, operate, query_check, samples, speakers, statistics, supervision, voices, webhooks,
+    wire,
 };
 use crate::http::ops::{api_page, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
@@ -91,6 +92,10 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/calls/{id}/transfer").route(post().to(operate::transfer)))
                 .service(resource("/calls/{id}/fallback").route(post().to(operate::fallback)))
                 .service(resource("/calls/{id}/retry-clone").route(post().to(operate::retry_clone)))
+                .service(readable("/calls/{id}/supervision", supervision::state))
+                .service(resource("/calls/{id}/listen").route(get().to(listen::listen)))
+                .service(resource("/calls/{id}/tell").route(post().to(supervision::tell)))
+                .service(resource("/calls/{id}/say").route(post().to(supervision::say)))
                 .service(readable("/webhooks", webhooks::list))
                 .service(resource("/webhooks/{id}/replay").route(post().to(webhooks::replay)))
                 .service(readable("/bypass", bypass::list).route(put().to(bypass::switch)))

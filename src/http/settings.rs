@@ -56,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) region: Region,
     /// `TRANSFER_DESTINATIONS`: names of persons to whom operators may send callers.
     pub(crate) persons: Arc<[String]>,
+    /// `SUPERVISION`: operators may listen to live calls.
+    pub(crate) supervision: bool,
     /// Whether `FALLBACK_DESTINATION` is set.
     pub(crate) has_fallback: bool,
     /// Origins whose pages may use the API.

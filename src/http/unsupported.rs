@@ -1,10 +1,10 @@
 //! Middleware: what precall does not speak. A body in a content coding is refused, because its bytes are no JSON. An
-//! offer of another protocol (`Upgrade: h2c`) is ignored, as RFC 9110 allows.
+//! offer of another protocol (`Upgrade: h2c`) is ignored, as RFC 9110 allows, except where a path has a WebSocket.
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue};
-use actix_web::http::{ConnectionType, header::HeaderMap};
+use actix_web::http::{ConnectionType, StatusCode, header::HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, ResponseError as _};
 
@@ -33,14 +33,15 @@ fn is_plain(headers: &HeaderMap) -> bool {
 }
 
 /// Answers a request that offers another protocol as if it did not. Without this the server would repeat `Connection:
-/// upgrade`, and the client could wait for the other protocol. The connection is closed after the answer.
+/// upgrade`, and the client could wait for the other protocol. The connection is closed after the answer. The one path
+/// with a WebSocket takes the offer itself.
 pub(crate) async fn upgrade_offer<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<B>, Error> {
     let is_offer = request.head().connection_type() == ConnectionType::Upgrade;
     let mut response = next.call(request).await?;
-    if is_offer {
+    if is_offer && response.status() != StatusCode::SWITCHING_PROTOCOLS {
         response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
     }
     Ok(response)

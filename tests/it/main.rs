@@ -69,6 +69,7 @@ mod schema;
 mod speakers;
 mod spool_disk;
 mod spool_import;
+mod supervision;
 mod traces;
 mod unheard_agents;
 mod verify;

@@ -5,6 +5,8 @@ use precall_call::{
     ProofState, ProofWay, Purpose, Retry, Route, Rung, Step, Voice, facts, step,
 };
 
+use crate::supervision;
+
 /// Holds one step against every law of a single step. One that changes nothing has no effects, and nothing else to
 /// hold.
 pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
@@ -41,6 +43,10 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     a_seat_is_taken_and_given_back_in_turn(before, taken);
     the_watch_for_the_greetings_end_ends_with_the_greeting(before, taken);
     a_conversation_counts_when_its_report_is_news(before, event, taken);
+    supervision::nobody_listens_before_the_notice_was_heard(&taken.next);
+    supervision::nobody_listens_to_a_caller_who_is_elsewhere(&taken.next);
+    supervision::listening_ends_when_it_is_no_longer_allowed(before, taken);
+    supervision::an_agent_is_told_only_while_it_talks_with_the_caller(before, event, taken);
 }
 
 fn released_is_absorbing(before: &Call, taken: &Step) {

@@ -10,5 +10,6 @@ mod operator;
 mod proof;
 mod properties;
 mod stories;
+mod supervision;
 mod vocabulary;
 mod walk;

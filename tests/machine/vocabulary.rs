@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, Answered, At, AudioHeard, Call, CallPart, Cause, ConversationId, Event, Grade,
-    GreetingEnd, HandingOff, HandoffFailure, LegSeen, NoVoice, Offer, Person, Phase, Policy, ProofWay,
-    ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, VoiceId, VoiceSource, VoiceWait,
+    GreetingEnd, HandingOff, HandoffFailure, LegSeen, NoVoice, Offer, Operator, Person, Phase, Policy,
+    ProofWay, ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, Telling, VoiceId, VoiceSource,
+    VoiceWait,
 };
 use precall_test_support::call_policy;
 
@@ -33,7 +34,7 @@ pub fn offers() -> Vec<Offer> {
         let notice = (route != Route::Callback).then(|| Arc::from(NOTICE));
         // Free retries are varied apart from persons and from the operator, for the same reason as below.
         let earlier = Policy { free_retries: false, ..plain.clone() };
-        offers.push(offer(Policy { notice, ..earlier.clone() }));
+        offers.push(offer(Policy { notice, supervised: true, ..earlier.clone() }));
         offers.push(offer(Policy { voice_wait: start, has_bridge: false, ..plain.clone() }));
         // Who may be asked for is varied apart from it: the two together multiply the states and add no rule.
         offers.push(offer(Policy { auto_transition: false, persons: Arc::from([]), ..earlier }));
@@ -43,12 +44,14 @@ pub fn offers() -> Vec<Offer> {
             persons: Arc::from([]),
             fallback_voice: None,
             ends_with_pbx_call: false,
+            supervised: true,
             ..plain.clone()
         }));
         let alone = Policy { persons: Arc::from([]), has_transfer: false, ..proving };
         let noticed = (route != Route::Callback).then(|| Arc::from(NOTICE));
         offers.push(offer(Policy {
             notice: noticed,
+            supervised: true,
             voice_wait: start,
             has_destination: false,
             ..alone.clone()
@@ -175,6 +178,9 @@ pub fn events(call: &Call) -> Vec<Event> {
     }
     for number in [call.utterances, call.utterances + 1] {
         events.push(Event::Utterance { number, by: Speaker::Agent, corrects: None });
+    }
+    for (number, what) in [(call.told, Telling::Say), (call.told.saturating_add(1), Telling::Context)] {
+        events.push(Event::AgentTold { number, what, by: Operator::new("desk") });
     }
     for grade in [Grade::Initiated, Grade::Failed, Grade::Completed] {
         for (id, purpose) in [(greeting_id(), Purpose::Greeting), (agent_id(), Purpose::Agent)] {

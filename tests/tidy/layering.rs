@@ -11,7 +11,7 @@ use crate::tree::{catches, holds, spares, tree};
 const CLOCK: [&str; 3] = ["crates/base/src/clock/host.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Files that may measure a wait or a duration that no call's log ever sees, and why.
-const STOPWATCHES: [(&str, &str); 22] = [
+const STOPWATCHES: [(&str, &str); 23] = [
     ("actors/src/lifecycle/", "waits for what it starts and stops"),
     ("actors/src/erasure/", "waits for deletions elsewhere"),
     ("crates/audio/src/", "paces audio"),
@@ -31,6 +31,7 @@ const STOPWATCHES: [(&str, &str); 22] = [
     ("src/http/api/events.rs", "paces a stream"),
     ("src/http/api/live_stream.rs", "cuts a client that is too slow"),
     ("src/http/api/live_stream/feed.rs", "paces a stream"),
+    ("src/http/api/listen.rs", "gives up a silent connection"),
     ("src/http/webhooks/signed_body.rs", "one deadline over a whole body"),
     ("src/http/outcome_metrics.rs", "how long an answer took"),
     ("fuzz/src/", "measures executions"),

@@ -7,6 +7,7 @@ mod legs;
 mod rehydrate;
 mod reports;
 mod start;
+mod supervise;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -41,6 +42,7 @@ use start::{ResumingLeg, StartState};
 
 pub(crate) use canary::{CallCanaryNumber, TakesCalls};
 pub use reports::{IsOurAgent, LineIds};
+pub(crate) use supervise::SuperviseCall;
 
 /// A webhook is answered within this time, or with 503 (3CX flows wait 3 s).
 pub const ANSWER_WITHIN: Duration = Duration::from_millis(2_500);

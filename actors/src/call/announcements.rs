@@ -40,7 +40,8 @@ impl Announcements {
     pub fn greeting(&self) -> Option<Playlist> {
         let mut playlist = Playlist::default().then(PlaylistItem::Silence(self.lead_silence));
         if let Some(notice) = self.prompts.notice.as_ref().ok()? {
-            playlist = playlist.then_marked(PlaylistItem::Once(notice.clip.clone()), NOTICE);
+            let notice = PlaylistItem::Once(notice.clip.clone());
+            playlist = playlist.then_marked(notice, NOTICE).private_until(NOTICE);
         }
         let greeting = PlaylistItem::Once(self.prompts.greeting.clone());
         Some(playlist.then_marked(greeting, GREETING).then(PlaylistItem::Loop(self.prompts.hold.clone())))

@@ -9,12 +9,14 @@ mod effects;
 mod pin_entry;
 mod restart;
 mod shown;
+mod supervised;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, Addr, AsyncContext, Context, Handler};
+use precall_audio::tap::TapControl;
 use precall_base::clock;
 use precall_call::{
     At, Call, CallPart, Effect, Event, Grade, HandoffFailure, Offer, Phase, Purpose, Voice, open, step,
@@ -91,6 +93,10 @@ pub struct CallActor {
     /// PINs that wait while another one is checked.
     queued_pins: VecDeque<Pin>,
     pin_check_running: bool,
+    /// Taps of operators who listen.
+    taps: Vec<TapControl>,
+    /// What operators told the agent and is not sent yet, by its number.
+    tellings: VecDeque<(u16, String)>,
     handled: u64,
     crashes: u32,
     _notice: DownNotice<CallDown>,
@@ -158,6 +164,8 @@ impl CallActor {
             pin_pad: PinPad::default(),
             queued_pins: VecDeque::new(),
             pin_check_running: false,
+            taps: Vec::new(),
+            tellings: VecDeque::new(),
             handled: 0,
             crashes: 0,
             _notice: notice,
@@ -260,6 +268,7 @@ impl CallActor {
         self.send_unsent(ctx);
         self.arm_timer(ctx);
         self.update_board();
+        self.end_listening();
         self.report_if_settled();
     }
 

@@ -24,6 +24,7 @@ use crate::call::announcements::{APOLOGY, GREETING, NOTICE};
 use crate::call::call_context::CallContext;
 use crate::call::messages::{CallEvent, PartDown, PartParent};
 use crate::call::services::CallServices;
+use crate::call::supervision::{ListenToLeg, TellAgent};
 use crate::call::transcript_tail::TranscriptTail;
 use crate::observe::outcomes::Area;
 use crate::pbx::leg_commands;
@@ -310,6 +311,27 @@ impl Handler<AgentCommand> for LegPlayer {
                 self.agent.release(attempt);
                 audio.release_agent(attempt);
             }
+        }
+    }
+}
+
+impl Handler<ListenToLeg> for LegPlayer {
+    type Result = ();
+
+    fn handle(&mut self, ListenToLeg(tap): ListenToLeg, _: &mut Context<Self>) {
+        // Without audio the tap ends here.
+        if let Some(audio) = &self.audio {
+            audio.listen(tap);
+        }
+    }
+}
+
+impl Handler<TellAgent> for LegPlayer {
+    type Result = ();
+
+    fn handle(&mut self, TellAgent { attempt, message }: TellAgent, _: &mut Context<Self>) {
+        if let Some(audio) = &self.audio {
+            audio.send_to_agent(attempt, message);
         }
     }
 }

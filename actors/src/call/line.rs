@@ -87,6 +87,8 @@ pub struct LineRules {
     pub conversation_max: Duration,
     /// How long after the end of its conversation a report may arrive.
     pub report_grace: Duration,
+    /// Whether operators may listen to its calls: `SUPERVISION`, and a notice that mentions it.
+    pub supervised: bool,
 }
 
 /// How an agent is connected to the caller's own leg.
@@ -170,6 +172,7 @@ impl Line {
             report_grace: rules.report_grace,
             notes_first_word: true,
             free_retries: true,
+            supervised: rules.supervised,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::call::call_context::CallContext;
 use crate::call::expected_transfers::SharedTransfers;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
+use crate::call::supervision::Listeners;
 use crate::durability::persistence::PersistenceActor;
 use crate::durability::persistence_state::PersistenceState;
 use crate::limits::agent_seats::{AgentSeats, SEAT_WITHIN};
@@ -78,6 +79,8 @@ pub struct CallServices {
     pub pin_checks: PinChecks,
     /// Live calls, for the API.
     pub board: Board,
+    /// Who listens to which call.
+    pub listeners: Listeners,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// What went over the wire, for fault reports.

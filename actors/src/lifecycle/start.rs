@@ -24,6 +24,7 @@ use crate::call::line::Lines;
 use crate::call::live_board::Board;
 use crate::call::pin::check::PinChecks;
 use crate::call::services::CallServices;
+use crate::call::supervision::Listeners;
 use crate::canary::keeper::{Canary, CanaryParts, Current};
 use crate::durability::leadership::{EngineRole, Leave};
 use crate::durability::persistence::PersistenceActor;
@@ -217,6 +218,7 @@ impl Engine {
             bypass,
             agent_seats: AgentSeats::new(reloadable.agent_concurrency),
             board: Board::default(),
+            listeners: Listeners::default(),
             metrics,
             outcomes,
             wire,

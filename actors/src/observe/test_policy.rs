@@ -34,5 +34,6 @@ pub(crate) fn test_policy(route: Route) -> Policy {
         report_grace: long,
         notes_first_word: true,
         free_retries: true,
+        supervised: false,
     }
 }

@@ -15,6 +15,7 @@ use crate::bridge::agent_event::AgentEvent;
 use crate::bridge::agent_order::SocketSetup;
 use crate::bridge::agent_session::AgentSession;
 use crate::bridge::socket_state::{Opening, SocketEnd};
+use crate::clip::{SAMPLE, duration_of};
 use crate::leg_commands::{CommandQueue, LegCommand};
 use crate::leg_events::{AgentStats, LegAudioEvent, LegAudioStats, LegReport, StreamFailure};
 use crate::net::stream_retry::AttemptError;
@@ -23,6 +24,7 @@ use crate::pacer::Lead;
 use crate::playlist::Playlist;
 use crate::playout::{ConversationStats, Playout, StreamEnd};
 use crate::sample_framing::SampleFraming;
+use crate::tap::{TapChannel, TapWriter, Taps};
 
 /// A leg's audio in both directions and its agent.
 pub(crate) struct Leg {
@@ -36,6 +38,7 @@ pub(crate) struct Leg {
     /// When the caller's audio last came; none before the first.
     caller_heard: Cell<Option<Instant>>,
     closing: Notify,
+    taps: Rc<Taps>,
 }
 
 impl Leg {
@@ -45,9 +48,11 @@ impl Leg {
         playlist: Playlist,
         lead: Lead,
     ) -> Self {
+        let playout = Playout::new(reports, playlist, lead);
         Self {
             commands,
-            playout: RefCell::new(Playout::new(reports, playlist, lead)),
+            taps: playout.taps(),
+            playout: RefCell::new(playout),
             session: RefCell::default(),
             agent_stats: Cell::default(),
             caller_framing: RefCell::default(),
@@ -105,6 +110,7 @@ impl Leg {
                 LegCommand::SendToAgent(attempt, message) => {
                     self.with_session(attempt, |session| session.send(message));
                 }
+                LegCommand::Listen(tap) => self.listen(tap),
                 LegCommand::ReleaseAgent(attempt) => {
                     let is_present =
                         self.session.borrow().as_ref().is_some_and(|s| s.order().attempt == attempt);
@@ -118,6 +124,14 @@ impl Leg {
             self.close();
         }
         to_open
+    }
+
+    /// Refuses a listener while the caller has not heard the notice, whoever asked.
+    fn listen(&self, tap: TapWriter) {
+        if self.playout.borrow().is_private() {
+            return tap.refuse();
+        }
+        self.taps.add(tap);
     }
 
     /// Reports the agent as lost when the session of this attempt is gone.
@@ -209,12 +223,24 @@ impl Leg {
         let now = Instant::now();
         self.caller_heard.set(Some(now));
         let (joined, whole) = self.caller_framing.borrow_mut().push(chunk.clone());
+        if self.taps.is_on() {
+            self.tap_caller(joined, &whole, now);
+        }
         if let Some(session) = self.session.borrow_mut().as_mut() {
             if let Some(sample) = joined {
                 session.push_caller_audio(&sample, now);
             }
             session.push_caller_audio(&whole, now);
         }
+    }
+
+    /// Copies the caller's audio, which ends now, for who listens.
+    fn tap_caller(&self, joined: Option<[u8; SAMPLE]>, whole: &Bytes, now: Instant) {
+        let began = now.checked_sub(duration_of(whole.len())).unwrap_or(now);
+        if let Some(sample) = joined {
+            self.taps.write(TapChannel::Caller, began, &Bytes::copy_from_slice(&sample));
+        }
+        self.taps.write(TapChannel::Caller, began, whole);
     }
 
     /// When the caller's audio last came; none before the first.
@@ -239,6 +265,7 @@ impl Leg {
         let stats =
             ConversationStats { caller_bytes: self.caller_bytes.get(), agents: self.agent_stats.get() };
         self.playout.borrow_mut().close(Instant::now(), stats);
+        self.taps.close();
         self.closing.notify_one();
     }
 

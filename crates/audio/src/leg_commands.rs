@@ -8,6 +8,7 @@ use actix::Recipient;
 use crate::bridge::agent_order::AgentOrder;
 use crate::leg_events::LegReport;
 use crate::playlist::Playlist;
+use crate::tap::TapWriter;
 
 /// One command. The `u8` is the number of the handoff attempt that the agent belongs to.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub(crate) enum LegCommand {
     ResumeAgent(u8),
     SendToAgent(u8, String),
     ReleaseAgent(u8),
+    Listen(TapWriter),
 }
 
 /// Commands of one leg in order, until its shard takes them. Of two `Play` in a row only the later one is kept.

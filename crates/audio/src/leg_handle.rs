@@ -9,6 +9,7 @@ use crate::leg_commands::{CommandQueue, LegCommand};
 use crate::leg_events::LegReport;
 use crate::playlist::Playlist;
 use crate::shard_handle::ShardHandle;
+use crate::tap::TapWriter;
 
 /// Controls one leg's audio. Dropping the handle stops the audio at once.
 #[must_use = "dropping it stops the audio"]
@@ -63,6 +64,12 @@ impl LegHandle {
     /// Closes the session of this attempt, if it is the present one.
     pub fn release_agent(&self, attempt: u8) {
         self.send(LegCommand::ReleaseAgent(attempt));
+    }
+
+    /// Copies the leg's audio into this tap until the audio ends or the listener is gone. The shard refuses it while
+    /// the caller has not heard what must be heard first ([`Playlist::private_until`]).
+    pub fn listen(&self, tap: TapWriter) {
+        self.send(LegCommand::Listen(tap));
     }
 
     fn send(&self, command: LegCommand) {

@@ -26,6 +26,7 @@ pub enum PlaylistItem {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Playlist {
     items: Vec<(PlaylistItem, Option<Mark>)>,
+    private_until: Option<Mark>,
 }
 
 impl Playlist {
@@ -41,6 +42,18 @@ impl Playlist {
     pub fn then_marked(mut self, item: PlaylistItem, mark: Mark) -> Self {
         self.items.push((item, Some(mark)));
         self
+    }
+
+    /// Nobody may listen to the leg before the item with this mark was heard to its end. It counts for later playlists
+    /// of the leg as well.
+    #[must_use]
+    pub fn private_until(self, mark: Mark) -> Self {
+        Self { private_until: Some(mark), ..self }
+    }
+
+    /// The mark that must be heard before anybody may listen.
+    pub(crate) fn private_mark(&self) -> Option<Mark> {
+        self.private_until
     }
 
     /// The item at an index, and its mark.

@@ -17,6 +17,7 @@ use crate::net::upload_body::UploadBody;
 use crate::pacer::{Lead, Pacer};
 use crate::playlist::{Mark, Playlist};
 use crate::playlist_cursor::{MarkPassed, PlaylistCursor, Position};
+use crate::tap::{TapChannel, Taps};
 
 /// The PBX refuses a request within this time: its audio was not heard and is sent again. A later refusal cuts a stream
 /// that was heard.
@@ -40,6 +41,9 @@ pub(crate) struct Playout {
     is_cut: bool,
     stream: Option<Stream>,
     is_closed: bool,
+    taps: Rc<Taps>,
+    /// Nobody may listen before this mark was heard.
+    private_until: Option<Mark>,
 }
 
 /// A mark that was written and is not heard yet.
@@ -87,6 +91,8 @@ struct Piece {
     bytes: usize,
     has_sound: bool,
     since: Instant,
+    /// The same audio, if somebody listens.
+    tapped: Option<Bytes>,
 }
 
 /// Where a piece came from, so that its unsent rest can be sent again.
@@ -117,6 +123,7 @@ impl Playout {
     pub(crate) fn new(reports: Recipient<LegReport>, playlist: Playlist, lead: Lead) -> Self {
         Self {
             reports,
+            private_until: playlist.private_mark(),
             cursor: PlaylistCursor::new(playlist),
             pacer: Pacer::new(lead),
             stats: LegAudioStats::default(),
@@ -126,7 +133,18 @@ impl Playout {
             is_cut: false,
             stream: None,
             is_closed: false,
+            taps: Rc::default(),
         }
+    }
+
+    /// The taps of the leg.
+    pub(crate) fn taps(&self) -> Rc<Taps> {
+        Rc::clone(&self.taps)
+    }
+
+    /// Whether the caller has not heard yet what must be heard before anybody may listen.
+    pub(crate) fn is_private(&self) -> bool {
+        self.private_until.is_some()
     }
 
     /// Hands the audio that is due to the upload, and reports the marks that were heard.
@@ -185,6 +203,7 @@ impl Playout {
         {
             stream.piece = None;
         }
+        self.private_until = playlist.private_mark().or(self.private_until);
         self.cursor.play(playlist);
     }
 
@@ -247,7 +266,8 @@ impl Playout {
             }
         };
         let has_sound = !self.first_sound_reported && is_audible(&pcm);
-        stream.piece = Some(Piece { source, bytes: pcm.len(), has_sound, since: now });
+        let tapped = self.taps.is_on().then(|| pcm.clone());
+        stream.piece = Some(Piece { source, bytes: pcm.len(), has_sound, since: now, tapped });
         stream.upload.put(pcm);
     }
 
@@ -256,7 +276,7 @@ impl Playout {
         let stream = self.stream.as_mut()?;
         let flushed = stream.upload.take_flushed()?;
         let piece = stream.piece.take()?;
-        let gap = self.record_written(flushed.moment, piece.bytes);
+        let gap = self.record_written(flushed.moment, piece.bytes, piece.tapped.as_ref());
         let stream = self.stream.as_mut()?;
         if stream.first_write.is_none() {
             let is_reported = !self.is_cut;
@@ -274,9 +294,13 @@ impl Playout {
         matches!(piece.source, PieceSource::Agent(_)).then_some(flushed.moment)
     }
 
-    /// Records that the first `bytes` bytes of the present piece were written. Returns the gap before them.
-    fn record_written(&mut self, moment: Instant, bytes: usize) -> Duration {
+    /// Records that the first `bytes` bytes of the present piece were written. Returns the gap before them. `tapped` is
+    /// the piece, if somebody listens.
+    fn record_written(&mut self, moment: Instant, bytes: usize, tapped: Option<&Bytes>) -> Duration {
         let timing = self.pacer.wrote(moment, bytes);
+        if let Some(pcm) = tapped {
+            self.taps.write(TapChannel::ToCaller, timing.starts_at, &pcm.slice(..bytes.min(pcm.len())));
+        }
         self.stats.pieces = self.stats.pieces.saturating_add(1);
         self.stats.bytes = self.stats.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
         let number = self.stats.posts_opened.saturating_add(self.stats.posts_refused);
@@ -320,7 +344,7 @@ impl Playout {
             // The bytes that the socket took count as heard; the next stream continues after them.
             self.stream = Some(stream);
             if taken > 0 {
-                self.record_written(now, taken);
+                self.record_written(now, taken, piece.tapped.as_ref());
             }
             self.stream = None;
             match (piece.source, session) {
@@ -368,6 +392,7 @@ impl Playout {
             }
             let mark = pending.mark;
             self.pending_marks.pop_front();
+            self.private_until.take_if(|until| *until == mark);
             self.report(clock::now(), LegAudioEvent::Heard(mark));
         }
     }

@@ -13,6 +13,7 @@ mod owner;
 mod pbx;
 mod playing;
 mod reopening;
+mod tapping;
 mod tls;
 
 use std::time::Duration;

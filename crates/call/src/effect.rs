@@ -62,6 +62,13 @@ pub enum Effect {
         /// Why no person was reached.
         why: HandoffFailure,
     },
+    /// Tell the connected agent what the operator wrote.
+    TellAgent {
+        /// The attempt that brought the agent in.
+        attempt: u8,
+        /// Counts what operators told the agent in this call from 1.
+        number: u16,
+    },
     /// Give up this attempt, and close the agent's session if it has one.
     CancelHandoff {
         /// Which attempt.
@@ -95,6 +102,7 @@ impl Effect {
             | Self::LetVoiceGo
             | Self::ConnectAgent { .. }
             | Self::ReturnToAgent { .. }
+            | Self::TellAgent { .. }
             | Self::CancelHandoff { .. }
             | Self::StopWatchingGreeting
             | Self::ReleaseSeat

@@ -173,6 +173,16 @@ named! {
     }
 }
 
+named! {
+    /// What an operator wants of the agent.
+    Telling {
+        /// The agent is to know something. It does not answer.
+        Context = "context",
+        /// The agent is to say something to the caller.
+        Say = "say",
+    }
+}
+
 /// The provider's report on a conversation, without its transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
@@ -407,6 +417,15 @@ pub enum Event {
         person: Person,
         /// Which operator.
         by: Option<Operator>,
+    },
+    /// An operator told the agent something. The text is stored beside the event, as personal data.
+    AgentTold {
+        /// Counts what operators told the agent in this call from 1.
+        number: u16,
+        /// What the agent is to do with it.
+        what: Telling,
+        /// Which operator.
+        by: Operator,
     },
     /// The deadline passed.
     DeadlinePassed {

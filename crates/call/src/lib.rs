@@ -13,13 +13,14 @@ mod phase;
 mod policy;
 mod state;
 mod step;
+mod supervision;
 mod time;
 
 pub use cause::{Blame, Cause, NoVoice, Release, Told};
 pub use effect::Effect;
 pub use event::{
     Admission, AgentLoss, Answered, AudioHeard, CallPart, Event, Grade, GreetingEnd, HandoffFailure, LegSeen,
-    Offer, Purpose, Report, Request, Silence, Speaker, VoiceSource,
+    Offer, Purpose, Report, Request, Silence, Speaker, Telling, VoiceSource,
 };
 pub use fact::{Fact, facts};
 pub use fold::{FoldError, fold};
@@ -30,4 +31,5 @@ pub use state::{
     Call, Conversation, Deadline, Deadlines, Dial, Instants, Leg, ProofState, Retry, Seat, Voice,
 };
 pub use step::{Step, open, step};
+pub use supervision::{ListenEnd, NotSupervised};
 pub use time::At;

@@ -215,6 +215,9 @@ pub struct Policy {
     /// caller heard it is called once more. Calls of earlier versions count the first as a loss, and take the second
     /// for a goodbye.
     pub free_retries: bool,
+    /// Whether operators may listen once the notice was heard: supervision was on when the call came in, and the
+    /// notice of its line mentions it.
+    pub supervised: bool,
 }
 
 impl Policy {

@@ -249,6 +249,8 @@ pub struct Call {
     pub person_asked: Option<Person>,
     /// How often the agent asked for a person.
     pub persons_asked: u8,
+    /// How often operators told the agent something.
+    pub told: u16,
     /// Number of panics of this call's parts.
     pub panics: u32,
     /// Time of the last panic.
@@ -370,6 +372,7 @@ impl Call {
             | Effect::LetVoiceGo
             | Effect::ConnectAgent { .. }
             | Effect::ReturnToAgent { .. }
+            | Effect::TellAgent { .. }
             | Effect::CancelHandoff { .. }
             | Effect::StopWatchingGreeting
             | Effect::ReleaseSeat

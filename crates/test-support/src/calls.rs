@@ -35,6 +35,7 @@ pub fn call_policy(route: Route) -> Policy {
         report_grace: Duration::from_secs(30),
         notes_first_word: true,
         free_retries: true,
+        supervised: false,
     }
 }
 

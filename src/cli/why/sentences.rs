@@ -5,7 +5,7 @@ use std::time::Duration;
 use precall_call::{
     Admission, AgentLoss, Answered, At, AudioHeard, Blame, Call, CallPart, Cause, Event, Grade, GreetingEnd,
     HandoffFailure, LegSeen, NoVoice, Operator, Person, ProofWay, ProvedBy, Purpose, Report, Request, Rung,
-    Speaker, VoiceSource,
+    Speaker, Telling, VoiceSource,
 };
 
 /// What an event met. Without it the words are less exact: the log may be of a newer precall.
@@ -129,6 +129,13 @@ pub(super) fn sentence(event: &Event, scene: Scene<'_>) -> Option<String> {
             match person {
                 Person::Fallback => format!("{who} sent the caller to a person"),
                 Person::Named(name) => format!("{who} sent the caller to \"{name}\""),
+            }
+        }
+        Event::AgentTold { what, by, .. } => {
+            let who = operator(Some(by));
+            match what {
+                Telling::Context => format!("{who} told the agent something"),
+                Telling::Say => format!("{who} had the agent say something"),
             }
         }
         Event::DeadlinePassed { .. } => overdue(scene).to_owned(),

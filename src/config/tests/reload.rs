@@ -117,6 +117,7 @@ fn companions(name: &str) -> &'static [(&'static str, &'static str)] {
         _ if name.starts_with("ALERT_WEBHOOK") => WEBHOOK,
         _ if name.starts_with("S3_") || name.starts_with("AWS_") || name == "VOICE_SAMPLE_STORAGE" => S3,
         _ if name.starts_with("OTEL_") => TRACES,
+        "NOTICE_MENTIONS_SUPERVISION" => &[("SUPERVISION", "true")],
         _ => &[],
     }
 }

@@ -39,6 +39,8 @@ needs! {
     Read;
     /// Scope `voice`: samples, speakers, consents, voices.
     Voice;
+    /// Scope `listen`: the audio of live calls.
+    Listen;
     /// Scope `operate`: calls and cached voices.
     Operate;
     /// Scope `admin`: callers, keys, stored data.

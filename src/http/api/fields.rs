@@ -14,6 +14,8 @@ pub(crate) const URL_MAX: usize = 1_024;
 pub(crate) const TEXT_MAX: usize = 2_000;
 /// Longest reason of an operator, in characters.
 pub(crate) const REASON_MAX: usize = 500;
+/// Longest text that an operator tells an agent, in characters.
+pub(crate) const TOLD_MAX: usize = 1_000;
 /// Longest text of a consent, in characters.
 pub(crate) const AGREED_MAX: usize = 20_000;
 
@@ -63,6 +65,8 @@ components! {
     DescriptionText = text(PROSE, TEXT_MAX);
     /// A reason in one line, not only of spaces.
     ReasonText = text(LINE, REASON_MAX);
+    /// What an agent is told, not only spaces.
+    ToldText = text(PROSE, TOLD_MAX);
     /// The text of a consent, not only of spaces.
     ConsentText = text(PROSE, AGREED_MAX);
     /// A SHA-256 in lower-case hex.

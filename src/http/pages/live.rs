@@ -5,7 +5,7 @@ mod row;
 
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
-use precall_actors::api::LiveCall;
+use precall_actors::api::{BoardView, Counters};
 use precall_call::At;
 
 use super::error::PageError;
@@ -23,33 +23,37 @@ const FIRST_ROWS: usize = 60;
 /// The live board.
 pub(crate) async fn page(app: web::Data<AppState>, viewer: Viewer) -> Result<HttpResponse, PageError> {
     let answer = HealthAnswer::of(&app.engine.health(), SeenFigures::All);
-    let mut calls = app.engine.live();
-    calls.sort_by_key(|call| std::cmp::Reverse((call.offered_at, call.id)));
+    let now = clock::now();
+    let mut board = app.engine.board().view(now);
+    board.live.sort_by_key(|call| std::cmp::Reverse((call.offered_at, call.id)));
+    board.ended.reverse();
     let body = html! {
         (health::lights(&answer))
         (health::problems(&answer))
-        (counters(&calls))
+        (counters(&board.counters))
         (health::capacity(&answer))
         (tools())
-        (table(&calls))
+        (table(&board, now))
     };
     let page =
         Page { title: "Live calls", section: Section::Live, files: &["live/live.css", "live/live.js"] };
     Ok(shell::page(&viewer, &page, &body))
 }
 
-fn counters(calls: &[LiveCall]) -> Markup {
-    let of = |state: &str| calls.iter().filter(|call| call.state == state).count();
+fn counters(counters: &Counters) -> Markup {
+    let shown = [
+        ("live", "live", counters.live),
+        ("greeting", "greeting", counters.offered.saturating_add(counters.greeting)),
+        ("holding", "holding", counters.holding),
+        ("handing_off", "handing over", counters.handing_off),
+        ("conversing", "conversing", counters.conversing),
+    ];
     html! {
         ul #counters .counters aria-label="Live calls by state" {
-            li { "live " b data-counter="live" { (calls.len()) } }
-            li { "greeting " b data-counter="greeting" { (of("offered") + of("greeting")) } }
-            li { "holding " b data-counter="holding" { (of("holding")) } }
-            li { "handing over " b data-counter="handing_over" { (of("handing_off")) } }
-            li { "conversing " b data-counter="conversing" { (of("conversing")) } }
+            @for (name, words, count) in shown { li { (words) " " b data-counter=(name) { (count) } } }
             li {
                 a href="/calls?status=failed&since=-1h" {
-                    "failed in the last hour " b data-counter="failed_last_hour" { "-" }
+                    "failed in the last hour " b data-counter="failed_last_hour" { (counters.failed_last_hour) }
                 }
             }
         }
@@ -85,8 +89,9 @@ fn tools() -> Markup {
     }
 }
 
-fn table(calls: &[LiveCall]) -> Markup {
-    let now: At = clock::now();
+fn table(board: &BoardView, now: At) -> Markup {
+    let is_empty = board.live.is_empty() && board.ended.is_empty();
+    let room = FIRST_ROWS.saturating_sub(board.live.len());
     html! {
         div #board .board data-rows="" {
             table #calls aria-label="Live calls" {
@@ -104,10 +109,11 @@ fn table(calls: &[LiveCall]) -> Markup {
                     }
                 }
                 tbody #rows {
-                    @for call in calls.iter().take(FIRST_ROWS) { (row::row(call, now)) }
+                    @for call in board.live.iter().take(FIRST_ROWS) { (row::live(call, now)) }
+                    @for call in board.ended.iter().take(room) { (row::ended(call, now)) }
                 }
             }
-            p #none .empty hidden[!calls.is_empty()] {
+            p #none .empty hidden[!is_empty] {
                 "No call is live. A call appears here as soon as the PBX sends it to precall; "
                 code { "precall demo" } " makes some to look at."
             }

@@ -67,6 +67,7 @@ pub fn settings() -> Settings {
         threecx_token: Some(Secret::new(TOKEN)),
         trusted_proxies: AddressList::default(),
         persons: ["sales".to_owned()].into(),
+        supervision: true,
         has_fallback: true,
         source_limit: NonZeroU32::new(1_000).unwrap(),
         rates: Arc::new(Rates::new(NonZeroU32::new(1_000).unwrap())),

@@ -8,16 +8,17 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Board, Busy, CanarySettings, CanaryView, CapacityHealth, CloneProgress, CloneStage, ClonedAhead,
-    EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, NotBypassed,
-    NotErased, NotReconciled, NotRun, OperatorOrder, Ordered, Outcome, Parties, PbxNotice, Reconciled,
-    ReportOutcome, SharedOutcomes, SpoolHealth, Taken,
+    EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, Listening, LiveCall,
+    NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder, Ordered, Outcome, Parties, PbxNotice,
+    Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, SupervisionRefusal, SupervisionView, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
 use precall_actors::voices::reconcile_rules::Approval;
 use precall_call::{
-    At, Blame, CallId, Cause, ConversationId, Deadline, Operator, Release, Route, Told, VoiceId,
+    At, Blame, CallId, Cause, ConversationId, Deadline, NotSupervised, Operator, Release, Route, Telling,
+    Told, VoiceId,
 };
 use precall_providers::elevenlabs::ConversationReport;
 use precall_providers::trace_context::{TraceId, trace_id};
@@ -320,6 +321,26 @@ impl Engine for Scripted {
 
     fn canary_settings(&self) -> CanarySettings {
         CanarySettings::default()
+    }
+
+    fn supervision(&self, _: CallId) -> LocalBoxFuture<'_, Result<SupervisionView, SupervisionRefusal>> {
+        let not_bridged = Err(NotSupervised::NotBridged);
+        let view = SupervisionView { listen: not_bridged, tell: not_bridged, listeners: 0 };
+        async move { Ok(view) }.boxed_local()
+    }
+
+    fn listen(&self, _: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>> {
+        async { Err(SupervisionRefusal::NotNow(NotSupervised::NotBridged)) }.boxed_local()
+    }
+
+    fn tell_agent(
+        &self,
+        _: CallId,
+        _: Telling,
+        _: String,
+        _: Operator,
+    ) -> LocalBoxFuture<'_, Result<(), SupervisionRefusal>> {
+        async { Err(SupervisionRefusal::NotNow(NotSupervised::NotConversing)) }.boxed_local()
     }
 
     fn board(&self) -> Board {

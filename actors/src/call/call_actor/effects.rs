@@ -68,6 +68,7 @@ impl CallActor {
             Effect::ReturnToAgent { attempt, why } => {
                 self.send_to_player(AgentCommand::Resume { attempt: *attempt, why: *why });
             }
+            Effect::TellAgent { attempt, number } => self.tell_agent(*attempt, *number),
             Effect::AnswerLeg => {
                 if let Some(leg) = &self.leg {
                     let events = ctx.address();

@@ -4,45 +4,19 @@
 use std::time::Duration;
 
 use precall_call::{
-    Admission, Blame, Call, Cause, Event, HandoffFailure, LineId, NoVoice, Offer, Policy, Proof, Release,
-    Route, Told, Voice, VoiceWait, open,
+    Admission, Blame, Call, Cause, Event, HandoffFailure, LineId, NoVoice, Offer, Policy, Release, Route,
+    Told, Voice, open,
 };
 
 use super::*;
+use crate::observe::test_policy::test_policy;
 use crate::voices::terms::CloneStage;
 
 const NOW: At = At(1_700_000_000_000_000);
 
 fn policy() -> Policy {
-    let long = Duration::from_secs(600);
-    Policy {
-        line_version: None,
-        route: Route::Bridge,
-        line: LineId::new("reception"),
-        fallback_voice: None,
-        voice_wait: VoiceWait::Hold,
-        auto_transition: true,
-        has_bridge: true,
-        has_transfer: false,
-        has_destination: true,
-        persons: [].into(),
-        ends_with_pbx_call: true,
-        notice: None,
-        skip_key: None,
-        person_key: None,
-        proof: Proof::None,
-        pin_wait: long,
-        clone_max_wait: long,
-        ring_max: long,
-        greeting_max: long,
-        handoff_max: long,
-        conversation_max: long,
-        leg_max: long,
-        list_max: None,
-        report_grace: long,
-        notes_first_word: true,
-        free_retries: true,
-    }
+    let line = LineId::new("reception");
+    Policy { line, has_bridge: true, has_destination: true, ..test_policy(Route::Bridge) }
 }
 
 fn call(admission: Admission) -> Call {

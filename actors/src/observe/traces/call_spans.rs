@@ -205,6 +205,7 @@ impl Story<'_> {
             | Event::PersonAsked { .. }
             | Event::OperatorAsked { .. }
             | Event::TransferAsked { .. }
+            | Event::AgentTold { .. }
             | Event::DeadlinePassed { .. }
             | Event::Panicked { .. }
             | Event::Resumed { .. } => self.spans.event(TracedPart::Call, event_json::kind(event), at),

@@ -423,6 +423,15 @@ impl StepBuilder {
         }
     }
 
+    /// An operator tells the agent something. Each counts once, and only where the call may be supervised.
+    pub(super) fn agent_told(&mut self, number: u16) {
+        let is_next = number == self.call.told.saturating_add(1);
+        if let (true, Ok(attempt)) = (is_next, self.call.agent_to_tell()) {
+            self.call.told = number;
+            self.effects.push(Effect::TellAgent { attempt, number });
+        }
+    }
+
     /// How the call ends if its agent was lost, or left unheard, and no other attempt succeeds.
     pub(super) fn agent_was_lost(&self) -> Option<Release> {
         let cause = match self.call.agent_loss {

@@ -9,7 +9,8 @@ use std::time::Duration;
 use precall_call::{
     Admission, AgentLoss, Answered, AudioHeard, CallPart, CloneJobId, ConversationId, Event, Grade,
     GreetingEnd, HandoffFailure, LegSeen, LineId, NoVoice, Offer, Operator, Person, Policy, Proof, ProofWay,
-    ProvedBy, Purpose, Report, Request, Route, Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    ProvedBy, Purpose, Report, Request, Route, Rung, Silence, Speaker, Telling, VoiceId, VoiceSource,
+    VoiceWait,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -126,6 +127,7 @@ kinds! {
     Event::Reported(_) => "reported",
     Event::OperatorAsked { .. } => "operator_asked",
     Event::TransferAsked { .. } => "transfer_asked",
+    Event::AgentTold { .. } => "agent_told",
     Event::DeadlinePassed { .. } => "deadline_passed",
     Event::Panicked { .. } => "panicked",
     Event::Resumed { .. } => "resumed",
@@ -263,6 +265,13 @@ enum EventJson {
         #[serde(default, with = "fields", skip_serializing_if = "Option::is_none")]
         by: Option<Operator>,
     },
+    AgentTold {
+        number: u16,
+        #[serde(with = "fields")]
+        what: Telling,
+        #[serde(with = "fields")]
+        by: Operator,
+    },
     DeadlinePassed {
         generation: u32,
     },
@@ -338,6 +347,8 @@ struct PolicyJson {
     notes_first_word: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     free_retries: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    supervised: bool,
 }
 
 /// Calls without a bridge have no silences, and the first calls with one did not store them.

@@ -39,7 +39,7 @@ const WORDS_OF_CALLS: &str = "
     where transcript is not null and state = 'released' and coalesce(call_ended_at, call_started_at) < $1";
 const WORDS_OF_EVENTS: &str = "
     update call_events set pii = null
-    where pii is not null and at < $1 and event ->> 'kind' in ('line_spoken', 'reported')";
+    where pii is not null and at < $1 and event ->> 'kind' in ('line_spoken', 'reported', 'agent_told')";
 const WORDS_OF_REPORTS: &str = "
     update conversations
     set report = report - array['transcript', 'transcript_summary', 'analysis', 'machine_detection']

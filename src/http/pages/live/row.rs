@@ -1,32 +1,71 @@
-//! A row of the live board, as the first paint has it. `live.js` makes the same row.
+//! A row of the live board, as the first paint has it. `table.js` makes the same row.
 
 use maud::{Markup, html};
-use precall_actors::api::LiveCall;
+use precall_actors::api::{EndedCall, LiveCall};
 use precall_call::At;
 
 use crate::http::pages::parts;
 
 /// Seconds from `from` to `to`.
-fn seconds(from: i64, to: At) -> i64 {
-    to.0.saturating_sub(from) / 1_000_000
+fn seconds(from: At, to: At) -> i64 {
+    to.0.saturating_sub(from.0) / 1_000_000
 }
 
-/// The row of a call.
-pub(super) fn row(call: &LiveCall, now: At) -> Markup {
-    let href = format!("/calls/{}", call.id);
+/// A row: its classes, the call's id, and what its cells say behind the mark of a problem.
+fn row(class: &str, is_bad: bool, id: &str, cells: [Markup; 8]) -> Markup {
+    let href = format!("/calls/{id}");
+    let [state, age, deadline, caller, line, route, voice, last] = cells;
     html! {
-        tr data-id=(call.id) data-href=(href) {
-            td {}
-            td { (parts::state(call.state)) }
-            td .number { (parts::clock(seconds(call.offered_at, now))) }
-            td { (deadline(call, now)) }
-            td { a href=(href) { (call.parties.caller) } }
-            td { (call.parties.line) }
-            td { (call.route.name()) }
-            td { (voice(call)) }
-            td { (call.last_event.map(parts::words).unwrap_or_default()) }
+        tr class={ (class) @if is_bad { " is-bad" } } data-id=(id) data-href=(href) {
+            td .mark { @if is_bad { "!" } }
+            td { (state) }
+            td .number { (age) }
+            td { (deadline) }
+            td { a href=(href) { (caller) } }
+            td { (line) }
+            td { (route) }
+            td { (voice) }
+            td { (last) }
         }
     }
+}
+
+/// The row of a live call.
+pub(super) fn live(call: &LiveCall, now: At) -> Markup {
+    let last = match (&call.problem, call.last_event) {
+        (Some(problem), _) => problem.to_string(),
+        (None, event) => event.map(parts::words).unwrap_or_default(),
+    };
+    let age = parts::clock(seconds(At(call.offered_at), now));
+    let cells = [
+        parts::state(call.state),
+        html! { (age) },
+        deadline(call, now),
+        html! { (call.parties.caller) },
+        html! { (call.parties.line) },
+        html! { (call.route.name()) },
+        html! { (voice(call.voice, call.voice_missing)) },
+        html! { (last) },
+    ];
+    row("", call.problem.is_some(), &call.id.to_string(), cells)
+}
+
+/// The row of a call that ended a moment ago.
+pub(super) fn ended(call: &EndedCall, now: At) -> Markup {
+    let (class, word) = if call.failed { ("s-failed", "failed") } else { ("s-released", "ended") };
+    let ago = parts::age(seconds(call.ended_at, now));
+    let length = parts::clock(seconds(call.offered_at, call.ended_at));
+    let cells = [
+        html! { span class={ "state " (class) } { (word) " " (ago) " ago" } },
+        html! { (length) },
+        html! {},
+        html! { (call.parties.caller) },
+        html! { (call.parties.line) },
+        html! { (call.route.name()) },
+        html! { (voice(call.voice, call.voice_missing)) },
+        html! { (parts::words(call.release.cause.name())) },
+    ];
+    row("over", call.failed, &call.id.to_string(), cells)
 }
 
 /// How much of the state's time is over.
@@ -39,9 +78,9 @@ fn deadline(call: &LiveCall, now: At) -> Markup {
     parts::bar(part, &parts::age(i64::from(left / 1_000)))
 }
 
-fn voice(call: &LiveCall) -> String {
-    match call.voice_missing {
-        Some(why) => format!("{}: {}", call.voice, parts::words(why)),
-        None => parts::words(call.voice),
+fn voice(voice: &str, missing: Option<&str>) -> String {
+    match missing {
+        Some(why) => format!("{}: {}", parts::words(voice), parts::words(why)),
+        None => parts::words(voice),
     }
 }

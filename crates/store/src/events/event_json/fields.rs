@@ -8,7 +8,7 @@ use std::time::Duration;
 use precall_call::{
     Admission, AgentLoss, Answered, CallPart, Cause, CloneJobId, ConversationId, Grade, GreetingEnd,
     HandoffFailure, LineId, NoVoice, Operator, Person, Proof, ProofWay, ProvedBy, Purpose, Request, Route,
-    Rung, Silence, Speaker, VoiceId, VoiceSource, VoiceWait,
+    Rung, Silence, Speaker, Telling, VoiceId, VoiceSource, VoiceWait,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use uuid::Uuid;
@@ -76,7 +76,7 @@ closed_names!(
     ProvedBy,
     Purpose
 );
-closed_names!(Request, Route, Rung, Speaker, VoiceSource);
+closed_names!(Request, Route, Rung, Speaker, Telling, VoiceSource);
 ids!(ConversationId, LineId, Operator, VoiceId);
 
 /// An unknown name in an optional field counts as absent.

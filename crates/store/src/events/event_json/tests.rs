@@ -20,7 +20,7 @@ fn every_stored_event_of_version_1_is_decoded_and_encoded_as_it_was() {
         kinds.insert(kind(&event));
     }
     assert_eq!(kinds, KINDS.iter().copied().collect(), "a kind has no fixture");
-    assert_eq!(KINDS.len(), 37);
+    assert_eq!(KINDS.len(), 38);
 }
 
 #[test]

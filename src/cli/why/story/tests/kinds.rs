@@ -11,11 +11,16 @@ use std::time::Duration;
 
 use precall_call::{
     Admission, AgentLoss, Answered, AudioHeard, CallPart, Cause, Event, Grade, GreetingEnd, HandoffFailure,
-    LegSeen, NoVoice, Offer, Person, Policy, ProofWay, Purpose, Report, Request, Route, Voice,
+    LegSeen, NoVoice, Offer, Operator, Person, Policy, ProofWay, Purpose, Report, Request, Route, Telling,
+    Voice,
 };
 use precall_test_support::call_policy;
 
 use super::played::{PLAYED, Played, cloned, failed, lost, operator, ready, report, reported, without};
+
+fn told(number: u16, what: Telling) -> Event {
+    Event::AgentTold { number, what, by: Operator::new("night") }
+}
 
 /// What happens, as a person would say it, and the call.
 fn kinds() -> Vec<(&'static str, Played)> {
@@ -76,6 +81,18 @@ fn kinds() -> Vec<(&'static str, Played)> {
                 .then(Event::TransferAsked { person: Person::Fallback, by: operator("night") })
                 .then(Event::HandoffSucceeded { attempt: 2, conversation: None })
                 .waits_for_the_end(),
+        ),
+        (
+            "an operator tells the agent something, and has it say something",
+            Played::of(Policy { supervised: true, ..call_policy(Route::Bridge) })
+                .greeted()
+                .then(cloned())
+                .then(ready(1))
+                .then(PLAYED)
+                .then(Event::AgentSpoke { attempt: 1 })
+                .then(told(1, Telling::Context))
+                .then(told(2, Telling::Say))
+                .then(Event::AgentEnded { attempt: 1 }),
         ),
         (
             "the caller presses 0 for a person",
