@@ -181,7 +181,7 @@ fn operator(by: Option<&Operator>) -> String {
 }
 
 /// A duration for people.
-pub(super) fn seconds(took: Duration) -> String {
+fn seconds(took: Duration) -> String {
     format!("{:.1} s", took.as_secs_f64())
 }
 
