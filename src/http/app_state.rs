@@ -15,6 +15,7 @@ use super::error::{Code, Problem};
 use super::settings::{CurrentSettings, Figures, Settings};
 use crate::http::api::open_streams::OpenStreams;
 use crate::http::key_ring::KeyRing;
+use crate::http::pages::call::looks::Looks;
 use crate::http::refusals::Refusals;
 use crate::http::secret_uses::SecretUses;
 use crate::http::sessions::Sessions;
@@ -39,6 +40,8 @@ pub(crate) struct AppState {
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) sessions: Sessions,
+    /// Looks of pages at personal data that have their audit row.
+    pub(crate) looks: Looks,
     pub(crate) secret_uses: SecretUses,
     pub(crate) streams: Arc<OpenStreams>,
     pub(crate) uploads: Arc<Semaphore>,
@@ -64,6 +67,7 @@ impl AppState {
             engine,
             pool,
             sessions: Sessions::default(),
+            looks: Looks::default(),
             secret_uses: SecretUses::default(),
             streams: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
