@@ -30,7 +30,6 @@ mod service;
 mod sign;
 #[cfg(feature = "simulators")]
 mod simulate;
-mod span;
 mod spool_look;
 mod status;
 mod table;

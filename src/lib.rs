@@ -2,7 +2,6 @@
 
 pub mod alerts;
 pub mod app;
-mod causes;
 pub mod cli;
 
 pub mod config;
@@ -15,6 +14,8 @@ mod logging;
 pub mod parsers;
 mod reload;
 pub mod signature;
+mod span;
+mod story;
 mod trusted_addresses;
 
 pub use http::openapi_json;

@@ -12,6 +12,7 @@ mod level;
 mod libraries;
 mod panics;
 mod queues;
+mod recent_lines;
 pub(crate) mod request_id;
 #[cfg(test)]
 mod tests;
@@ -34,6 +35,7 @@ use level::FromLevel;
 pub(crate) use level::LogLevel;
 use libraries::Libraries;
 use queues::{Queues, SharedWriter};
+pub(crate) use recent_lines::RecentLines;
 use request_id::WithRequestId;
 
 /// Capacity of the queue for lines of calls, in lines: about one second of a very busy installation.

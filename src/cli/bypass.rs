@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::service::Output;
-use super::span::span;
+use crate::span::span;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {

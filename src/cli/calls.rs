@@ -19,7 +19,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "failed")]
     live: bool,
     /// Only calls that came in within this time, like 30m, 1h or 2d
-    #[arg(long, value_name = "TIME", value_parser = super::span::span)]
+    #[arg(long, value_name = "TIME", value_parser = crate::span::span)]
     since: Option<Duration>,
     /// Only calls of this caller, in any spelling
     #[arg(long, value_name = "NUMBER")]
@@ -103,7 +103,7 @@ fn table(calls: &[Call]) -> String {
     for call in calls {
         let lasted = call.ended_at.map_or_else(
             || "live".to_owned(),
-            |ended| super::span::short(ended.duration_since(call.started_at)),
+            |ended| crate::span::short(ended.duration_since(call.started_at)),
         );
         table.row([
             call.started_at.strftime("%Y-%m-%d %H:%M:%S").to_string(),

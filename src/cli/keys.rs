@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use super::Exit;
 use super::service::{Output, Service, in_url, now, read};
-use super::span::span;
 use super::table::Table;
 use crate::config::{ApiKeys, Scopes, new_key};
+use crate::span::span;
 
 /// Keys in one list.
 const MOST: usize = 2_000;

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use super::Exit;
 use super::live_answer::{FAILED_MOST, FailedCall, Health, Live, Measure, by_cause, by_state, failed_since};
 use super::service::{Service, now, read};
-use super::span::short;
 use super::table::Table;
+use crate::span::short;
 
 /// Live calls that are shown.
 const LIVE_SHOWN: usize = 20;

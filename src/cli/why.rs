@@ -1,14 +1,12 @@
 //! `precall why CALL`: what happened to a call, in plain sentences.
 
-mod sentences;
-mod story;
 mod wire;
 
 use serde_json::{Value, json};
 
-use self::story::{Called, Happened, story};
 use super::Exit;
 use super::service::{Refusal, Service, Session, WITHIN, failed, in_url, unreadable};
+use crate::story::{Called, Happened, replay, story};
 
 /// More events has no call.
 const EVENTS_MAX: usize = 10_000;
@@ -78,7 +76,8 @@ impl Known {
     pub(super) fn story(&self) -> Result<String, serde_json::Error> {
         let call: Called = serde_json::from_value(self.call.clone())?;
         let events = self.events.iter().cloned().map(serde_json::from_value);
-        Ok(story(&call, &events.collect::<Result<Vec<Happened>, _>>()?))
+        let moments = replay(&events.collect::<Result<Vec<Happened>, _>>()?);
+        Ok(story(&call, &moments).to_string())
     }
 }
 

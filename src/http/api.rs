@@ -3,7 +3,7 @@
 pub(super) mod audit;
 pub(super) mod auth;
 pub(super) mod bypass;
-mod call_id;
+pub(super) mod call_id;
 pub(super) mod caller_id;
 pub(super) mod callers;
 pub(super) mod calls;

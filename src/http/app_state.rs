@@ -16,6 +16,7 @@ use super::settings::{CurrentSettings, Figures, Settings};
 use crate::http::api::live_stream::feed::LiveFeed;
 use crate::http::api::open_streams::{OpenStreams, StreamLimits};
 use crate::http::key_ring::KeyRing;
+use crate::http::pages::call::looks::Looks;
 use crate::http::refusals::Refusals;
 use crate::http::secret_uses::SecretUses;
 use crate::http::sessions::Sessions;
@@ -44,6 +45,8 @@ pub(crate) struct AppState {
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) sessions: Sessions,
+    /// Looks of pages at personal data that have their audit row.
+    pub(crate) looks: Looks,
     pub(crate) secret_uses: SecretUses,
     /// Open event streams.
     pub(crate) streams: Arc<OpenStreams>,
@@ -72,6 +75,7 @@ impl AppState {
             log,
             pool,
             sessions: Sessions::default(),
+            looks: Looks::default(),
             secret_uses: SecretUses::default(),
             streams: OpenStreams::new(EVENT_STREAMS),
             live_streams: OpenStreams::new(LIVE_STREAMS),

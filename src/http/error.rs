@@ -217,6 +217,11 @@ impl Problem {
         Self { candidates: calls.to_vec(), ..Self::new(Code::SeveralCalls, detail) }
     }
 
+    /// With `several_calls`: the calls, newest first.
+    pub(crate) fn candidates(&self) -> &[Uuid] {
+        &self.candidates
+    }
+
     /// Seconds until a retry makes sense. Every 429 and 503 has them.
     #[must_use]
     pub(crate) fn retry_after(&self) -> Option<&'static str> {

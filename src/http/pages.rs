@@ -7,9 +7,11 @@
 //! - [`parts`]: what several pages show: states, times, ages, lights, actions.
 //! - [`assets`]: scripts and style sheets, with a hash of them all in their path.
 //! - [`routes`]: the paths of the pages.
+//! - [`call`]: one call.
 //! - [`error`]: what a page answers when it cannot be shown.
 
 mod assets;
+pub(super) mod call;
 mod error;
 mod health;
 mod live;

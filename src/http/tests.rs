@@ -11,6 +11,7 @@ mod api;
 mod api_description;
 mod audit_trail;
 mod bodies;
+mod call_page;
 mod client;
 mod documents;
 mod doors;

@@ -13,6 +13,7 @@ use slog_async::AsyncError;
 use slog_json::Json;
 
 use super::file::{RotatingFile, Written};
+use super::recent_lines::RecentLines;
 
 /// The current time for a line: RFC 3339, UTC, microseconds.
 pub(super) fn now() -> String {
@@ -188,6 +189,7 @@ impl Drain for JsonLines {
 
     fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> io::Result<()> {
         let line = self.line(record, values)?;
+        RecentLines::of_process().take(&line);
         self.write(Some(&line));
         Ok(())
     }

@@ -71,6 +71,20 @@ fn the_lines_of_a_task_that_answers_a_request_have_its_id() {
 }
 
 #[test]
+fn the_lines_of_a_call_are_kept_for_its_page() {
+    let (logging, captured) = json(&log(None));
+    let id = uuid::Uuid::now_v7().to_string();
+    let call = logging.logger().new(o!("call" => id.clone()));
+    info!(call, "call moved"; "to" => "holding");
+    info!(logging.logger(), "about nobody");
+    slog::debug!(call, "below the level");
+    drop(logging);
+    let (kept, dropped) = super::RecentLines::of_process().of(&id);
+    assert_eq!((kept.len(), dropped), (1, 0));
+    assert_eq!(serde_json::from_str::<Value>(&kept[0]).unwrap(), captured.lines()[0]);
+}
+
+#[test]
 fn a_line_is_one_object_with_its_time_level_message_and_fields() {
     let (logging, captured) = json(&log(None));
     let call = logging.logger().new(o!("call" => "0198-1"));

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::support::{KEY, Plan, World, caller, consent, until, write_sample};
 
-const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
+pub const READER: &str = "reader-key-0123456789abcdef0123456789abcdef";
 pub const OPERATOR: &str = "operator-key-0123456789abcdef0123456789abcd";
 
 pub fn with_keys() -> Plan {

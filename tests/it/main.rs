@@ -16,6 +16,7 @@ mod api_calls;
 mod audit_trail;
 mod budgets;
 mod bypass;
+mod call_page;
 mod callback;
 mod called_back;
 mod callers;

@@ -37,6 +37,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::people::pins::STATEMENTS,
         precall_store::reads::calls::STATEMENTS,
         precall_store::reads::clone_steps::STATEMENTS,
+        precall_store::reads::utterances::STATEMENTS,
         precall_store::reads::voices::STATEMENTS,
         precall_store::events::positions::STATEMENTS,
         precall_store::recovery::recent_calls::STATEMENTS,

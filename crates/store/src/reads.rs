@@ -10,5 +10,6 @@ pub mod mapped_callers;
 pub(crate) mod read_only;
 pub mod server_clock;
 pub mod statistics;
+pub mod utterances;
 pub mod voices;
 pub mod webhooks;

@@ -12,7 +12,7 @@ use super::rows::{Column, Mark, Row, rows};
 use super::text::{fitted, flowed, width, wrapped};
 use super::view::{Pane, View};
 use crate::cli::live_answer::{Health, Live, Measure, Problem, by_cause, by_state};
-use crate::cli::span::short;
+use crate::span::short;
 
 /// Areas of `/health` that have problems but no field of their own.
 const AREAS: [&str; 11] = [

@@ -7,7 +7,7 @@ use precall_base::phone_number::{CallerNumber, Region};
 
 use super::picture::{EndedCall, Picture};
 use crate::cli::live_answer::LiveCall;
-use crate::cli::span::short;
+use crate::span::short;
 
 /// The states in the order in which a call goes through them.
 const STATES: [&str; 5] = ["offered", "greeting", "holding", "handing_off", "conversing"];

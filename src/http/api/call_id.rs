@@ -14,7 +14,7 @@ const NAME_BYTES_MAX: usize = 256;
 ///
 /// # Errors
 /// `call_not_found`, or `several_calls` with all of them.
-pub(super) async fn call_id(app: &AppState, text: &str) -> Result<Uuid, Problem> {
+pub(crate) async fn call_id(app: &AppState, text: &str) -> Result<Uuid, Problem> {
     if let Ok(id) = Uuid::try_parse(text) {
         return Ok(id);
     }

@@ -7,11 +7,11 @@ use precall_call::{At, Blame};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::causes;
 use crate::http::clock;
 use crate::http::openapi::names::{
     CallBlame, CallCause, CallRoute, CallState, CallTold, CloneStageName, LiveVoice, VoiceMissing,
 };
+use crate::story::causes;
 
 /// A live call.
 #[derive(Serialize, ToSchema)]

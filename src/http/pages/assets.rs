@@ -17,6 +17,8 @@ macro_rules! files {
 
 /// Every script and style sheet. A test compares the list with the folder.
 const FILES: &[(&str, &str)] = files![
+    "call/call.css",
+    "call/call.js",
     "live/health.js",
     "live/live.css",
     "live/live.js",

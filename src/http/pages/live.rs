@@ -14,8 +14,8 @@ use super::viewer::Viewer;
 use super::{health, parts, shell};
 use crate::http::app_state::AppState;
 use crate::http::clock;
-use crate::http::ops::figures::SeenFigures;
 use crate::http::status::health::HealthAnswer;
+use crate::http::status::seen_figures::SeenFigures;
 
 /// Rows in the first paint; the script shows the others.
 const FIRST_ROWS: usize = 60;

@@ -5,7 +5,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, post, resource};
 
-use super::{assets, live, sign_in};
+use super::{assets, call, live, sign_in};
 use crate::http::routes::readable;
 use crate::http::{audit_trail, shed, unsupported};
 
@@ -14,6 +14,8 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(readable("/assets/{hash}/{file:.+}", assets::file))
         .service(dressed(readable("/", live::page)))
+        .service(dressed(readable("/calls/{id}", call::page)))
+        .service(dressed(readable("/search", call::search::search)))
         .service(dressed(readable("/sign-in", sign_in::page).route(post().to(sign_in::sign_in))))
         .service(dressed(resource("/sign-out").route(post().to(sign_in::sign_out))))
         .service(dressed(resource("/session/personal").route(post().to(sign_in::show_personal))));

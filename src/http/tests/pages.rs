@@ -4,13 +4,13 @@ use super::client::{Answer, get, send};
 use super::harness::{OPERATOR, READER, Running, run};
 
 /// Sends the form of a page.
-async fn post(server: &Running, path: &str, cookie: &str, form: &str) -> Answer {
+pub(super) async fn post(server: &Running, path: &str, cookie: &str, form: &str) -> Answer {
     let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", cookie)];
     send(server.address, "POST", path, &headers, form.as_bytes()).await
 }
 
 /// Signs in. Returns the cookie and the token of the session.
-async fn sign_in(server: &Running, key: &str) -> (String, String) {
+pub(super) async fn sign_in(server: &Running, key: &str) -> (String, String) {
     let answer = post(server, "/sign-in", "", &format!("key={key}&next=%2Fcalls")).await;
     assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/calls"));
     let set = &answer.headers["set-cookie"];

@@ -1,13 +1,15 @@
-//! When a clone job did what, for the trace of a call that waited for it. Reads nothing about the caller.
+//! When a clone job did what, for the trace and the page of a call that waited for it. Reads nothing about the caller.
 
 use core::time::Duration;
 
+use deadpool_postgres::Pool;
 use jiff::Timestamp;
 use precall_call::{At, CloneJobId, NoVoice};
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
 use crate::StoreError;
+use crate::reads::read_only::read;
 
 // A job has one request and one end; a voice that it made may be deleted later.
 const STEPS: &str = "
@@ -44,8 +46,20 @@ pub struct CloneEnd {
 /// # Errors
 /// When the query fails.
 pub async fn of_job(client: &impl GenericClient, job: CloneJobId) -> Result<CloneSteps, StoreError> {
+    steps(&client.query(STEPS, &[&Uuid::from_u128(job.0)]).await?)
+}
+
+/// The same, for a page.
+///
+/// # Errors
+/// When the query fails.
+pub async fn read_job(pool: &Pool, job: CloneJobId) -> Result<CloneSteps, StoreError> {
+    steps(&read(pool, STEPS, &[&Uuid::from_u128(job.0)]).await?)
+}
+
+fn steps(rows: &[Row]) -> Result<CloneSteps, StoreError> {
     let mut steps = CloneSteps::default();
-    for row in client.query(STEPS, &[&Uuid::from_u128(job.0)]).await? {
+    for row in rows {
         let (kind, at): (String, Timestamp) = (row.try_get(0)?, row.try_get(1)?);
         let at = At(at.as_microsecond());
         if kind == "clone_requested" {

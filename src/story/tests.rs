@@ -2,14 +2,19 @@
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
 mod kinds;
-mod played;
+pub(crate) mod played;
 
 use std::collections::BTreeSet;
 
 use precall_call::{Blame, Cause, NoVoice, Told};
 use serde_json::{Value, json};
 
-use super::{Called, Happened, story};
+use super::{Called, Happened, replay};
+
+/// The text of the story.
+fn story(call: &Called, events: &[Happened]) -> String {
+    super::story(call, &replay(events)).to_string()
+}
 
 fn call(more: &Value) -> Called {
     let mut whole = json!({

@@ -12,32 +12,32 @@ use precall_call::{
     VoiceSource, open, step,
 };
 use precall_store::events::event_json;
-use precall_test_support::call_policy;
+pub(crate) use precall_test_support::call_policy;
 use serde_json::json;
 
-use crate::cli::why::story::{Called, Happened, story};
+use crate::story::{Called, Happened, replay, story};
 
 const SECOND: i64 = 1_000_000;
 /// 2026-11-30, 9 o'clock.
 const BEGIN: At = At(1_796_029_200 * SECOND);
 
 /// A call as it goes on. Each event comes a second after the one before.
-pub(super) struct Played {
-    pub(super) call: Call,
+pub(crate) struct Played {
+    pub(crate) call: Call,
     events: Vec<(Event, At, Option<&'static str>)>,
 }
 
 impl Played {
-    pub(super) fn of(policy: Policy) -> Self {
+    pub(crate) fn of(policy: Policy) -> Self {
         Self::offered(Offer { policy: Arc::new(policy), admission: Admission::Accepted })
     }
 
-    pub(super) fn refused(route: Route, cause: Cause) -> Self {
+    pub(crate) fn refused(route: Route, cause: Cause) -> Self {
         let policy = Arc::new(call_policy(route));
         Self::offered(Offer { policy, admission: Admission::Refused(cause) })
     }
 
-    pub(super) fn offered(offer: Offer) -> Self {
+    pub(crate) fn offered(offer: Offer) -> Self {
         let opened = open(&offer, BEGIN);
         let mut played = Self { call: opened.next, events: vec![(Event::Offered(offer), BEGIN, None)] };
         played.intend(opened.effects, BEGIN);
@@ -45,59 +45,59 @@ impl Played {
     }
 
     /// A caller on a live leg, who is being greeted.
-    pub(super) fn bridge() -> Self {
+    pub(crate) fn bridge() -> Self {
         Self::of(call_policy(Route::Bridge)).greeted()
     }
 
-    pub(super) fn greeted(self) -> Self {
+    pub(crate) fn greeted(self) -> Self {
         self.then(Event::LegConnected)
             .then(Event::GreetingStarted { conversation: None })
             .then(Event::SoundStarted)
     }
 
     /// A caller who talks with the agent in the cloned voice.
-    pub(super) fn talking() -> Self {
+    pub(crate) fn talking() -> Self {
         Self::bridge().then(cloned()).then(ready(1)).then(PLAYED).then(Event::AgentSpoke { attempt: 1 })
     }
 
     /// A caller whose telephone rings with the greeting.
-    pub(super) fn callback() -> Self {
+    pub(crate) fn callback() -> Self {
         let conversation = Some(ConversationId::new("conv_greeting"));
         Self::of(call_policy(Route::Callback)).then(Event::GreetingStarted { conversation })
     }
 
     /// A caller who is called back by the agent.
-    pub(super) fn called_back() -> Self {
+    pub(crate) fn called_back() -> Self {
         Self::callback().then(cloned()).then(reported(Purpose::Greeting, Grade::Completed))
     }
 
-    pub(super) fn then(self, event: Event) -> Self {
+    pub(crate) fn then(self, event: Event) -> Self {
         self.said(event, None)
     }
 
     /// With the words of who refused it.
-    pub(super) fn said(mut self, event: Event, words: impl Into<Option<&'static str>>) -> Self {
+    pub(crate) fn said(mut self, event: Event, words: impl Into<Option<&'static str>>) -> Self {
         let at = At(self.events.last().unwrap().1.0 + SECOND);
         self.take(event, at, words.into());
         self
     }
 
     /// Until the deadline of the state.
-    pub(super) fn waits(mut self) -> Self {
+    pub(crate) fn waits(mut self) -> Self {
         let deadline = self.call.deadline().expect("a live call has a deadline");
         self.take(Event::DeadlinePassed { generation: deadline.generation }, deadline.due, None);
         self
     }
 
     /// Until the call is over.
-    pub(super) fn waits_for_the_end(mut self) -> Self {
+    pub(crate) fn waits_for_the_end(mut self) -> Self {
         while !self.call.is_released() {
             self = self.waits();
         }
         self
     }
 
-    pub(super) fn take(&mut self, event: Event, at: At, words: Option<&'static str>) {
+    pub(crate) fn take(&mut self, event: Event, at: At, words: Option<&'static str>) {
         let stepped = step(&self.call, &event, at);
         assert!(
             stepped.next.version > self.call.version,
@@ -110,7 +110,7 @@ impl Played {
     }
 
     /// Intents are recorded at once, as the call's actor does.
-    pub(super) fn intend(&mut self, effects: Vec<Effect>, at: At) {
+    pub(crate) fn intend(&mut self, effects: Vec<Effect>, at: At) {
         let mut work = VecDeque::from(effects);
         while let Some(effect) = work.pop_front() {
             if let Effect::Intend(intent) = effect {
@@ -123,7 +123,7 @@ impl Played {
     }
 
     /// As the API shows the call.
-    pub(super) fn told(&self) -> String {
+    pub(crate) fn told(&self) -> String {
         let time = |at: At| Timestamp::from_microsecond(at.0).unwrap();
         let release = self.call.release().expect("the call is over");
         let missing = match self.call.voice {
@@ -142,18 +142,24 @@ impl Played {
             "ended_at": self.call.instants.released.map(time), "failures": failures.collect::<Vec<_>>(),
         }))
         .unwrap();
-        let happened = self.events.iter().map(|(event, at, words)| Happened {
-            at: time(*at),
+        story(&called, &replay(&self.happened())).to_string()
+    }
+
+    /// The log, as the API shows it.
+    pub(crate) fn happened(&self) -> Vec<Happened> {
+        let happened = self.events.iter().zip(1..).map(|((event, at, words), seq)| Happened {
+            seq,
+            at: Timestamp::from_microsecond(at.0).unwrap(),
             event: event_json::encode(event),
             detail: words.map(str::to_owned),
         });
-        story(&called, &happened.collect::<Vec<_>>())
+        happened.collect()
     }
 }
 
-pub(super) const PLAYED: Event = Event::GreetingEnded { end: GreetingEnd::Played };
+pub(crate) const PLAYED: Event = Event::GreetingEnded { end: GreetingEnd::Played };
 
-pub(super) fn cloned() -> Event {
+pub(crate) fn cloned() -> Event {
     Event::VoiceReady {
         voice: VoiceId::new("voice_of_the_caller"),
         job: None,
@@ -162,23 +168,23 @@ pub(super) fn cloned() -> Event {
     }
 }
 
-pub(super) fn ready(attempt: u8) -> Event {
+pub(crate) fn ready(attempt: u8) -> Event {
     Event::HandoffSucceeded { attempt, conversation: Some(ConversationId::new("conv_agent")) }
 }
 
-pub(super) fn failed(attempt: u8, why: HandoffFailure) -> Event {
+pub(crate) fn failed(attempt: u8, why: HandoffFailure) -> Event {
     Event::HandoffFailed { attempt, why }
 }
 
-pub(super) fn lost(attempt: u8, why: AgentLoss) -> Event {
+pub(crate) fn lost(attempt: u8, why: AgentLoss) -> Event {
     Event::AgentLost { attempt, why }
 }
 
-pub(super) fn missing(why: NoVoice) -> Event {
+pub(crate) fn missing(why: NoVoice) -> Event {
     Event::VoiceMissing { why, job: None }
 }
 
-pub(super) fn report(purpose: Purpose, grade: Grade) -> Report {
+pub(crate) fn report(purpose: Purpose, grade: Grade) -> Report {
     let conversation = match purpose {
         Purpose::Greeting => "conv_greeting",
         Purpose::Agent => "conv_agent",
@@ -195,16 +201,16 @@ pub(super) fn report(purpose: Purpose, grade: Grade) -> Report {
     }
 }
 
-pub(super) fn reported(purpose: Purpose, grade: Grade) -> Event {
+pub(crate) fn reported(purpose: Purpose, grade: Grade) -> Event {
     Event::Reported(report(purpose, grade))
 }
 
 /// Without a voice of its own the agent speaks in the fallback voice, and says goodbye.
-pub(super) fn without(why: NoVoice, words: Option<&'static str>) -> Played {
+pub(crate) fn without(why: NoVoice, words: Option<&'static str>) -> Played {
     let call = Played::bridge().said(missing(why), words).then(ready(1)).then(PLAYED);
     call.then(Event::AgentSpoke { attempt: 1 }).then(Event::AgentEnded { attempt: 1 })
 }
 
-pub(super) fn operator(name: &str) -> Option<Operator> {
+pub(crate) fn operator(name: &str) -> Option<Operator> {
     Some(Operator::new(name))
 }

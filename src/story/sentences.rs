@@ -35,7 +35,7 @@ pub(super) fn sentence(event: &Event, scene: Scene<'_>) -> Option<String> {
             Admission::Refused(cause) => {
                 // A refused call is busy by precall's own calls alone.
                 let blame = (cause == Cause::Busy).then_some(Blame::Precall);
-                format!("The call came in and was refused: {}", crate::causes::cause(cause, blame))
+                format!("The call came in and was refused: {}", super::causes::cause(cause, blame))
             }
             Admission::EndedBefore => "The call came in, but 3CX had already reported its end".to_owned(),
         },
@@ -188,7 +188,7 @@ fn operator(by: Option<&Operator>) -> String {
 }
 
 /// A duration for people.
-pub(super) fn seconds(took: Duration) -> String {
+fn seconds(took: Duration) -> String {
     format!("{:.1} s", took.as_secs_f64())
 }
 
@@ -225,7 +225,7 @@ fn greeting_end(end: GreetingEnd) -> &'static str {
 }
 
 fn no_voice(why: NoVoice) -> &'static str {
-    crate::causes::no_voice(why)
+    super::causes::no_voice(why)
 }
 
 fn proved(by: ProvedBy) -> &'static str {

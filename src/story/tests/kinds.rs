@@ -1,5 +1,5 @@
 //! A table of kinds of calls: what happens to each, played through the machine of calls, and the whole story that
-//! `precall why` tells of it. The stories are in fixtures/kinds.txt, to be read. `UPDATE_DOCS=1 cargo test --lib why`
+//! `precall why` tells of it. The stories are in fixtures/kinds.txt, to be read. `UPDATE_DOCS=1 cargo test --lib story`
 //! writes them again.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may stop at what it did not expect")]
 
@@ -302,7 +302,7 @@ fn forty_kinds_of_calls_are_told_as_they_stand_in_the_table() {
             voices.insert(why.name());
         }
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli/why/story/fixtures/kinds.txt");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/story/fixtures/kinds.txt");
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, &page).unwrap();
     }
@@ -319,5 +319,5 @@ fn forty_kinds_of_calls_are_told_as_they_stand_in_the_table() {
         NoVoice::ALL.iter().map(|why| why.name()).filter(|why| !voices.contains(why)).collect();
     assert!(missing.is_empty(), "missing voices without a kind: {missing:?}");
     let kept = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "the stories differ: read them after UPDATE_DOCS=1 cargo test --lib why");
+    assert!(kept == page, "the stories differ: read them after UPDATE_DOCS=1 cargo test --lib story");
 }

@@ -1,11 +1,11 @@
-//! Times as people write and read them on a command line. Pure.
+//! Spans of time as people write and read them. Pure.
 
 use std::time::Duration;
 
 use jiff::SignedDuration;
 
 /// A time like `90s`, `30m`, `1h` or `2d`.
-pub(super) fn span(text: &str) -> Result<Duration, String> {
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
     let wrong = || "must be a number with s, m, h or d, like 30m".to_owned();
     let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
     let seconds = match unit {
@@ -20,7 +20,7 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
 }
 
 /// A time as `4.2 s`, `3:07 min` or `2:05:00 h`.
-pub(super) fn short(took: SignedDuration) -> String {
+pub(crate) fn short(took: SignedDuration) -> String {
     let took = took.max(SignedDuration::ZERO);
     let (seconds, tenths) = (took.as_secs(), took.subsec_millis() / 100);
     match seconds {
