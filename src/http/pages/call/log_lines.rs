@@ -1,9 +1,9 @@
 //! The log lines of a call, from memory. Scope `operate`.
 
 use maud::{Markup, html};
+use precall_base::redact::hide;
 use serde_json::{Map, Value};
 
-use crate::config::masked;
 use crate::http::pages::parts;
 
 /// Fields that have a place of their own, and the call's id.
@@ -28,7 +28,7 @@ pub(super) fn shown((lines, dropped): &(Vec<String>, u64)) -> Markup {
 fn one(line: &str) -> Markup {
     // A line that was cut is no JSON.
     let Ok(fields) = serde_json::from_str::<Map<String, Value>>(line) else {
-        return html! { li { code { (masked(line)) } } };
+        return html! { li { code { (hide(line)) } } };
     };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let tone = match text("level") {
@@ -42,7 +42,7 @@ fn one(line: &str) -> Markup {
             time datetime=(text("ts")) { (text("ts").get(11..23).unwrap_or_default()) }
             " " span class=(tone) { (text("level")) } " " (text("msg"))
             @for (name, value) in others {
-                " " span .field { (name) "=" (value.as_str().map_or_else(|| value.to_string(), masked)) }
+                " " span .field { (name) "=" (value.as_str().map_or_else(|| value.to_string(), |text| hide(text).into_owned())) }
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::web;
 use jiff::Timestamp;
 use precall_actors::api::LiveCall;
-use precall_call::{At, CloneJobId, Event};
+use precall_call::{At, CallId, CloneJobId, Event};
 use precall_store::reads::calls::{CallDetail, ConversationRow};
 use precall_store::reads::failures::FailureRow;
 use precall_store::reads::utterances::UtteranceRow;

@@ -126,6 +126,7 @@ fn groups(call: &Call) -> Vec<(String, Values)> {
         panics,
         last_panic,
         resumed,
+        told,
     } = call;
     let from = instants.offered;
     let mut all = vec![
@@ -164,6 +165,7 @@ fn groups(call: &Call) -> Vec<(String, Values)> {
                 .may("agent heard in attempt", *agent_heard)
                 .is("agents that ended unheard", unheard_ends)
                 .is("utterances", utterances)
+                .is("told by operators", told)
                 .0,
         ),
         ("deadlines".to_owned(), deadline_values(deadlines, *generation, from)),

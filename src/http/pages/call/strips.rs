@@ -158,6 +158,7 @@ pub(super) fn caused_by(event: &Event) -> String {
     };
     match event {
         Event::OperatorAsked { by, .. } | Event::TransferAsked { by, .. } => operator(by),
+        Event::AgentTold { by, .. } => format!("operator {}", by.as_str()),
         Event::Offered(_)
         | Event::LegRinging
         | Event::LegConnected
