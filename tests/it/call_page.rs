@@ -103,7 +103,7 @@ async fn the_page_of_a_call_tells_its_story_and_shows_each_state() {
         moment.contains("class=\"cursor\"") && moment.contains(&format!("?at={}#state", at + 1)),
         "{found}"
     );
-    assert!(moment.contains("instants.agent heard"), "{moment}");
+    assert!(moment.contains("instants: agent heard"), "{moment}");
 
     // The other ids of the call lead to its page.
     let answer = reader.http.get(format!("{}/calls/{pbx_id}?at=2", world.app.url()));

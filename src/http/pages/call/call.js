@@ -86,7 +86,7 @@ async function read() {
   isReading = true;
   isWanted = false;
   const tooLate = new AbortController();
-  const timer = setTimeout(() => tooLate.abort(), PATIENCE);
+  const timer = setTimeout(() => tooLate.abort(new Error("no answer")), PATIENCE);
   try {
     const answer = await fetch(location.pathname + location.search, {
       headers: { Accept: "text/html" }, signal: tooLate.signal,

@@ -99,13 +99,18 @@ pub(super) struct Job {
 /// All strips of a call.
 pub(super) fn strips(moments: &[Moment], jobs: &[Job]) -> Vec<Strip> {
     let strip = |name, spans| Strip { name, spans };
-    vec![
+    let first = moments.first().and_then(|moment| moment.after.as_ref());
+    let has_leg = first.is_none_or(|call| call.policy.on_live_leg());
+    let mut all = vec![
         strip("the caller heard", heard::spans(moments)),
         strip("voice", voice::spans(moments, jobs)),
         strip("agent", agent::spans(moments)),
         strip("leg at the PBX", leg::spans(moments)),
         strip("PBX commands", leg::commands(moments)),
-    ]
+    ];
+    // On route `callback` there is no leg, and the PBX may say nothing.
+    all.retain(|strip| has_leg || !strip.name.contains("PBX") || !strip.spans.is_empty());
+    all
 }
 
 /// Begin and end of the scale. Reports that come after the end do not stretch it.

@@ -65,19 +65,12 @@ pub(super) fn shown(moments: &[Moment], place: usize) -> Markup {
 }
 
 fn shown_tree(branches: &[Branch], is_first: bool) -> Markup {
-    let changed: Vec<String> = branches
-        .iter()
-        .flat_map(|branch| {
-            let changed = branch.leaves.iter().filter(|leaf| leaf.change != Change::None);
-            changed.map(move |leaf| format!("{}.{}", branch.name, leaf.name))
-        })
-        .filter(|name| name != "log.version" && name != "log.at")
-        .collect();
+    let changed: Vec<String> = branches.iter().filter_map(changes).collect();
     html! {
         p {
             @if is_first { "This is the first state." }
             @else if changed.is_empty() { "Changed: nothing but the log's version." }
-            @else { "Changed: " (changed.join(", ")) "." }
+            @else { "Changed: " (changed.join("; ")) "." }
         }
         div .tree {
             @for branch in branches {
@@ -89,6 +82,19 @@ fn shown_tree(branches: &[Branch], is_first: bool) -> Markup {
             }
         }
     }
+}
+
+/// What changed in a group; the log's own version always does.
+fn changes(branch: &Branch) -> Option<String> {
+    if !branch.is_changed() || branch.name == "log" {
+        return None;
+    }
+    if branch.leaves.iter().all(|leaf| leaf.change == Change::New) {
+        return Some(format!("{} (new)", branch.name));
+    }
+    let changed = branch.leaves.iter().filter(|leaf| leaf.change != Change::None);
+    let names: Vec<&str> = changed.map(|leaf| leaf.name.as_str()).collect();
+    Some(format!("{}: {}", branch.name, names.join(", ")))
 }
 
 fn shown_leaf(leaf: &Leaf) -> Markup {

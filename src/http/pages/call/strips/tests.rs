@@ -121,8 +121,10 @@ fn a_lost_agent_and_a_parked_one_are_drawn() {
 #[test]
 fn a_call_back_has_two_telephone_calls() {
     let call = Played::called_back().then(ready(1)).then(reported(Purpose::Agent, Grade::Completed));
+    let drawn = of(&call);
+    assert!(!drawn.iter().any(|strip| strip.name.contains("PBX")), "there is no leg");
     assert_eq!(
-        spans(&of(&call), "the caller heard"),
+        spans(&drawn, "the caller heard"),
         [
             "greeting call: dialled 0-1",
             "greeting call: rings or speaks 1-3",
