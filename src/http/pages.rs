@@ -6,12 +6,14 @@
 //! - [`health`]: lights, problems, capacity.
 //! - [`parts`]: what several pages show: states, times, ages, lights, actions.
 //! - [`assets`]: scripts and style sheets, with a hash of them all in their path.
+//! - [`document`]: the head of every page; pages without a viewer.
 //! - [`routes`]: the paths of the pages.
 //! - [`call`]: one call.
 //! - [`error`]: what a page answers when it cannot be shown.
 
 mod assets;
 pub(super) mod call;
+mod document;
 mod error;
 mod health;
 mod live;

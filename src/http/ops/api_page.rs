@@ -1,14 +1,21 @@
-//! `/api/docs`: the OpenAPI document in a browser, by Swagger UI. The files hold no data: the page asks for a key, as
-//! the board does, and reads the document with it. The policy is that of the board: Swagger UI needs no looser one.
+//! `/api/docs`: the OpenAPI document in a browser, by Swagger UI. The files hold no data: the page asks for a key, and
+//! reads the document with it. The policy is that of the dashboard: Swagger UI needs no looser one.
 
 use std::sync::Arc;
 
-use actix_web::HttpResponse;
-use actix_web::http::header::{CONTENT_ENCODING, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, HeaderValue};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use utoipa_swagger_ui::Config;
 
 use crate::http::error::{Code, Problem};
-use crate::http::pages::answer;
+use crate::http::pages;
+
+/// The beginning of an answer with a file of the page. Browsers ask for it again: its path stays the same.
+fn answer(media_type: &'static str) -> HttpResponseBuilder {
+    let mut response = pages::answer(media_type);
+    response.insert_header((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+    response
+}
 
 /// The HTML page.
 pub(crate) async fn page() -> HttpResponse {

@@ -7,7 +7,7 @@ use actix_web::{HttpResponse, ResponseError};
 use maud::html;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{secured, shell};
+use super::{document, secured};
 use crate::http::error::Problem;
 
 /// Why a page cannot be shown.
@@ -61,7 +61,7 @@ impl ResponseError for PageError {
                 if let Some(seconds) = problem.retry_after() {
                     response.insert_header((header::RETRY_AFTER, seconds));
                 }
-                let body = shell::bare(
+                let body = document::bare(
                     problem.code.title(),
                     &html! {
                         p { (problem.detail) }

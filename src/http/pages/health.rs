@@ -76,9 +76,11 @@ pub(super) fn capacity(health: &HealthAnswer) -> Markup {
 }
 
 fn measured(measure: &MeasureAnswer) -> Markup {
-    let number = |number: Option<u64>| number.map_or_else(|| "?".to_owned(), |number| number.to_string());
+    let number = |number: Option<u64>, unknown: &str| {
+        number.map_or_else(|| unknown.to_owned(), |number| number.to_string())
+    };
     html! {
-        span .figure { (number(measure.used)) " / " (measure.limit.map_or_else(|| "no limit".to_owned(), |it| it.to_string())) }
+        span .figure { (number(measure.used, "?")) " / " (number(measure.limit, "no limit")) }
         @if measure.short { " (less than configured)" }
         @if let Some(age) = measure.age_seconds {
             " (age " (parts::age(i64::try_from(age).unwrap_or(i64::MAX))) ")"

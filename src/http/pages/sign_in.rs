@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::error::PageError;
 use super::viewer::Viewer;
-use super::{secured, shell};
+use super::{document, secured};
 use crate::config::{Scope, key_digest};
 use crate::http::app_state::AppState;
 use crate::http::error::{Code, Problem};
@@ -132,7 +132,7 @@ fn own_path(next: Option<&str>) -> String {
 }
 
 fn form(app: &AppState, next: Option<&str>, problem: Option<&Problem>) -> Markup {
-    shell::bare(
+    document::bare(
         "Sign in",
         &html! {
             @if app.keys.is_empty() {
@@ -148,8 +148,10 @@ fn form(app: &AppState, next: Option<&str>, problem: Option<&Problem>) -> Markup
                 label for="key" { "API key" }
                 input #key name="key" type="password" autocomplete="current-password" spellcheck="false" required
                     minlength="32" maxlength="512" aria-describedby="key-hint" autofocus;
-                p #key-hint { "A key with the scope " code { "read" } ". The browser does not keep it: precall gives this \
-                    browser a session of at most 12 hours, which ends after 30 minutes without use." }
+                p #key-hint {
+                    "A key with the scope " code { "read" } ". The browser does not keep it: precall gives this "
+                    "browser a session of at most 12 hours, which ends after 30 minutes without use."
+                }
                 button { "Sign in" }
             }
         },

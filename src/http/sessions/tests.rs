@@ -12,8 +12,9 @@ fn a_session_ends_after_idle_time_and_after_its_age() {
     let sessions = Sessions::default();
     let secret = sessions.begin([1; 32]);
     let session = sessions.used(id(&secret)).unwrap();
-    let after = |seconds: u64| At(session.used.0 + i64::try_from(seconds).unwrap() * 1_000_000);
-    assert!(!session.is_over(after(30 * 60)) && session.is_over(after(30 * 60 + 1)));
+    let after = |seconds: u64| At(session.began.0 + i64::try_from(seconds).unwrap() * 1_000_000);
+    let idle = Session { used: session.began, ..session.clone() };
+    assert!(!idle.is_over(after(30 * 60)) && idle.is_over(after(30 * 60 + 1)));
     let busy = Session { used: after(12 * 3_600), ..session.clone() };
     assert!(!busy.is_over(after(12 * 3_600)) && busy.is_over(after(12 * 3_600 + 2)));
     sessions.end(session.id);

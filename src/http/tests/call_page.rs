@@ -43,11 +43,10 @@ async fn an_id_of_the_pbx_or_a_conversation_leads_to_the_page_of_the_call() {
     let (cookie, _) = sign_in(&server, READER).await;
     let call = precall_actors::api::LiveCall {
         id: CallId(9),
-        threecx_call_id: Some("77".to_owned()),
         conversation: Some(ConversationId::new("conv_a/b")),
         ..live_call()
     };
-    server.engine.script.lock().unwrap().live = vec![call];
+    server.engine.board.put(call);
     let page = format!("/calls/{}", Uuid::from_u128(9));
     assert_eq!(place(&server, &cookie, "/calls/77").await, page);
     assert_eq!(place(&server, &cookie, "/calls/77?at=4").await, format!("{page}?at=4"));

@@ -42,10 +42,14 @@ fn one(line: &str) -> Markup {
             time datetime=(text("ts")) { (text("ts").get(11..23).unwrap_or_default()) }
             " " span class=(tone) { (text("level")) } " " (text("msg"))
             @for (name, value) in others {
-                " " span .field { (name) "=" (value.as_str().map_or_else(|| value.to_string(), |text| hide(text).into_owned())) }
+                " " span .field { (name) "=" (shown_value(value)) }
             }
         }
     }
+}
+
+fn shown_value(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), |text| hide(text).into_owned())
 }
 
 #[cfg(test)]

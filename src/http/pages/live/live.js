@@ -162,7 +162,9 @@ function change(data) {
 }
 
 /** @type {Record<string, (data: any) => void>} */
-const events = { snapshot, change, health: (data) => showHealth(data.health), beat: () => undefined, reset: () => undefined };
+const events = {
+  snapshot, change, health: (data) => showHealth(data.health), beat: () => undefined, reset: () => undefined,
+};
 
 function follow() {
   const stream = new EventSource("/api/v1/live/stream");
@@ -205,7 +207,8 @@ function choose(step) {
   const top = body.offsetTop + rows.indexOf(next) * ROW;
   if (top - ROW < board.scrollTop) board.scrollTop = top - 2 * ROW;
   if (top + 2 * ROW > board.scrollTop + board.clientHeight) board.scrollTop = top + 2 * ROW - board.clientHeight;
-  byId("announce").textContent = `${next.call.caller}, ${next.call.state ?? "ended"}, ${next.call.problem ?? "no problem"}`;
+  const { caller, state, problem } = next.call;
+  byId("announce").textContent = `${caller}, ${state ?? "ended"}, ${problem ?? "no problem"}`;
   redraw();
 }
 

@@ -46,8 +46,9 @@ export function makeSlot() {
         const shown = text[index] ?? "";
         if (where.textContent !== shown) where.textContent = shown;
       });
-      for (const [where, shown] of /** @type {[HTMLElement, string | undefined][]} */ ([[voice, text[6]], [last, text[7]]])) {
-        if (where.title !== shown) where.title = shown ?? "";
+      for (const where of [voice, last]) {
+        const shown = where.textContent ?? "";
+        if (where.title !== shown) where.title = shown;
       }
     },
   };
@@ -60,8 +61,9 @@ export function makeSlot() {
 function voiceWords({ call, isOver }, now) {
   const clone = call.clone;
   if (!isOver && call.voice === "awaited" && clone && clone.asked_at) {
-    const waited = Math.floor((now - Date.parse(clone.asked_at)) / 1000);
-    const allowed = clone.until ? ` of ${Math.floor((Date.parse(clone.until) - Date.parse(clone.asked_at)) / 1000)}` : "";
+    const asked = Date.parse(clone.asked_at);
+    const waited = Math.floor((now - asked) / 1000);
+    const allowed = clone.until ? ` of ${Math.floor((Date.parse(clone.until) - asked) / 1000)}` : "";
     return `${words(clone.stage)} ${Math.max(0, waited)} s${allowed}`;
   }
   return call.voice_missing ? `${words(call.voice)}: ${words(call.voice_missing)}` : words(call.voice);
@@ -78,7 +80,8 @@ export function fill(slot, row, now, isChosen) {
   const { call, isOver } = row;
   const state = isOver ? (call.failed ? "failed" : "released") : call.state ?? "";
   const bad = isBad(row);
-  const stateText = isOver ? `${call.failed ? "failed" : "ended"} ${age((now - row.ended) / 1000)} ago` : stateWords(state);
+  const end = call.failed ? "failed" : "ended";
+  const stateText = isOver ? `${end} ${age((now - row.ended) / 1000)} ago` : stateWords(state);
   slot.write([
     bad ? "!" : "", stateText, clock(((isOver ? row.ended : now) - row.began) / 1000), call.caller, call.line,
     call.route, voiceWords(row, now),

@@ -91,7 +91,8 @@ export function confirmed(question, button) {
     const no = element("button", { value: "no", autofocus: "" }, "Cancel");
     const form = element("form", { method: "dialog" },
       element("p", {}, question), element("div", { class: "buttons" }, no, yes));
-    const dialog = /** @type {HTMLDialogElement} */ (element("dialog", { class: "confirm", "aria-label": question }, form));
+    const made = element("dialog", { class: "confirm", "aria-label": question }, form);
+    const dialog = /** @type {HTMLDialogElement} */ (made);
     dialog.addEventListener("close", () => {
       resolve(dialog.returnValue === "yes");
       dialog.remove();
