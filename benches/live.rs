@@ -8,20 +8,17 @@
 )]
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, Message};
 use precall_test_support::harness::callers::Callers;
-use precall_test_support::harness::load::open_loop;
 use precall_test_support::harness::numbers::millis;
+use precall_test_support::harness::ringing::ring;
 use precall_test_support::harness::table::Table;
 use precall_test_support::harness::usage::{Memory, memory};
-use precall_test_support::harness::world::{Cores, Plan, SECRET, World, incoming};
-use precall_test_support::harness::{self, Mode, Outcome, client};
+use precall_test_support::harness::world::{Cores, Plan, World};
+use precall_test_support::harness::{self, Mode, Outcome};
 
-const RATE: u32 = 100;
-const ALL_TALK_WITHIN: Duration = Duration::from_secs(60);
-const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// About the size of a call's state.
 const STATE_BYTES: usize = 464;
 
@@ -90,32 +87,6 @@ async fn quiet_cpu(world: &World, mode: Mode) -> Outcome<f64> {
     let before = world.cpu()?;
     tokio::time::sleep(Duration::from_secs(seconds)).await;
     Ok(millis(world.cpu()?.since(before).service) / seconds as f64)
-}
-
-/// Places these calls and waits until all of them talk to an agent.
-async fn ring(world: &mut World, callers: Vec<String>, already: usize) -> Outcome<()> {
-    let wanted = i64::try_from(callers.len().saturating_add(already))?;
-    let requests = callers.iter().enumerate().map(|(i, caller)| {
-        let id = format!("bench-{}", already.saturating_add(i));
-        client::webhook(SECRET, &incoming(&id, caller))
-    });
-    let exchanges = open_loop(world.service.address, RATE, requests.collect()).await?;
-    if let Some(refused) = exchanges.iter().find(|exchange| exchange.answer.status != 200) {
-        return Err(format!("a call was not taken: {:?}", refused.answer.json()).into());
-    }
-    let begun = Instant::now();
-    let talking = "select count(*) from call_log where state = 'conversing'";
-    loop {
-        let count: i64 = world.database.query_one(talking, &[]).await?.get(0);
-        if count == wanted {
-            return Ok(());
-        }
-        if begun.elapsed() > ALL_TALK_WITHIN {
-            let log = world.service.log_tail();
-            return Err(format!("{count} of {wanted} callers talk to an agent\n{log}").into());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
-    }
 }
 
 struct Idle {

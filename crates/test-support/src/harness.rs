@@ -13,6 +13,7 @@ pub mod client;
 pub mod load;
 pub mod numbers;
 pub mod pbx;
+pub mod ringing;
 pub mod table;
 pub mod usage;
 pub mod world;

@@ -67,12 +67,15 @@ impl Messages {
 
     /// The next message of this kind, whatever comes before it.
     async fn next_of(&mut self, event: &str) -> Message {
-        loop {
-            let message = self.next().await;
-            if message.event == event {
-                return message;
+        let reading = async {
+            loop {
+                let message = self.next().await;
+                if message.event == event {
+                    return message;
+                }
             }
-        }
+        };
+        timeout(PATIENCE, reading).await.expect("a message of this kind")
     }
 }
 

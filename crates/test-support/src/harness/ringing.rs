@@ -1,0 +1,43 @@
+//! Callers who ring at a fixed rate, until all of them talk to an agent.
+
+use std::time::{Duration, Instant};
+
+use super::load::open_loop;
+use super::world::{SECRET, World, incoming};
+use super::{Outcome, client};
+
+/// Calls a second.
+const RATE: u32 = 100;
+const ALL_TALK_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The PBX's id of a call, by its ordinal.
+pub fn call_id(ordinal: usize) -> String {
+    format!("bench-{ordinal}")
+}
+
+/// Places these calls and waits until all of them talk to an agent. `already`: calls that were placed before.
+pub async fn ring(world: &mut World, callers: Vec<String>, already: usize) -> Outcome<()> {
+    let wanted = i64::try_from(callers.len().saturating_add(already))?;
+    let requests = callers
+        .iter()
+        .enumerate()
+        .map(|(i, caller)| client::webhook(SECRET, &incoming(&call_id(already.saturating_add(i)), caller)));
+    let exchanges = open_loop(world.service.address, RATE, requests.collect()).await?;
+    if let Some(refused) = exchanges.iter().find(|exchange| exchange.answer.status != 200) {
+        return Err(format!("a call was not taken: {:?}", refused.answer.json()).into());
+    }
+    let begun = Instant::now();
+    let talking = "select count(*) from call_log where state = 'conversing'";
+    loop {
+        let count: i64 = world.database.query_one(talking, &[]).await?.get(0);
+        if count == wanted {
+            return Ok(());
+        }
+        if begun.elapsed() > ALL_TALK_WITHIN {
+            let log = world.service.log_tail();
+            return Err(format!("{count} of {wanted} callers talk to an agent\n{log}").into());
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
