@@ -104,7 +104,7 @@ fn a_listener_that_does_not_read_costs_the_leg_nothing() {
         readers.push(reader);
     }
     // More than fits into a tap.
-    let _ = world.pbx.audio(60_000);
+    let _ = world.pbx.audio(100_000);
     let mut frames = TapReader::queue();
     readers[0].take(&mut frames);
     assert!(readers[0].dropped() > 0 && frames.len() <= 200, "{} dropped", readers[0].dropped());
