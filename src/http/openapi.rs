@@ -16,8 +16,8 @@ use problems::{API, problems};
 use super::api::auth::{Allowed, Read};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, bypass, callers, calls, canary, config, events, keys, lines, live, operate, samples, speakers,
-    statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config, drain, events, keys, lines, live, operate, samples,
+    speakers, statistics, voices, webhooks, wire,
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
@@ -32,7 +32,7 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
     paths(
         calls::list, calls::one, calls::events, wire::wire, operate::hangup, operate::handoff, operate::transfer,
         operate::fallback, operate::retry_clone, live::live,
-        config::show, config::reload,
+        config::show, config::reload, drain::drain,
         keys::list, keys::create, keys::revoke,
         lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,
         bypass::list, bypass::switch, canary::show, canary::run,

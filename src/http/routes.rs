@@ -14,8 +14,8 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, live,
-    operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config as config_api, drain, events, idempotency, keys, lines,
+    live, operate, query_check, samples, speakers, statistics, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
@@ -107,6 +107,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/keys/{id}").route(delete().to(keys::revoke)))
                 .service(readable("/config", config_api::show))
                 .service(resource("/config/reload").route(post().to(config_api::reload)))
+                .service(resource("/drain").route(post().to(drain::drain)))
                 .service(readable("/live", live::live))
                 .service(readable("/statistics", statistics::statistics))
                 .service(readable("/callers", callers::list))
