@@ -22,6 +22,8 @@ use crate::reload::ReloadDesk;
 
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
+/// Exports of calls that may run at once. Each reads the database as fast as its client reads.
+const EXPORTS: usize = 4;
 /// Limit for an answer of the engine. The engine itself answers within 2.5 s; 3CX waits 3 s.
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
@@ -42,6 +44,7 @@ pub(crate) struct AppState {
     pub(crate) secret_uses: SecretUses,
     pub(crate) streams: Arc<OpenStreams>,
     pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
 }
@@ -67,6 +70,7 @@ impl AppState {
             secret_uses: SecretUses::default(),
             streams: Arc::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             one_upload: Mutex::new(()),
         }
     }

@@ -10,7 +10,7 @@ use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
     InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
-    OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, Taken,
+    OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, System, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
@@ -93,6 +93,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn wire(&self) -> Arc<WireLog>;
     /// The outcomes of the last minutes.
     fn outcomes(&self) -> Arc<SharedOutcomes>;
+    /// The inside of the process.
+    fn system(&self) -> System;
 }
 
 impl Engine for EngineHandle {
@@ -215,5 +217,9 @@ impl Engine for EngineHandle {
 
     fn outcomes(&self) -> Arc<SharedOutcomes> {
         self.outcomes()
+    }
+
+    fn system(&self) -> System {
+        self.system()
     }
 }

@@ -10,14 +10,20 @@
 //! - [`error`]: what a page answers when it cannot be shown.
 
 mod assets;
+mod audit;
+mod callers;
+mod calls;
 mod error;
 mod health;
+mod lines;
 mod live;
 mod parts;
 pub(super) mod routes;
 mod shell;
 mod sign_in;
+mod system;
 mod viewer;
+mod webhooks;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};

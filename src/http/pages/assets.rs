@@ -16,8 +16,21 @@ macro_rules! files {
 }
 
 /// Every script and style sheet. A test compares the list with the folder.
-const FILES: &[(&str, &str)] =
-    files!["live/live.css", "live/live.js", "shell/shell.css", "shell/shell.js", "sign_in/sign_in.css",];
+const FILES: &[(&str, &str)] = files![
+    "callers/callers.css",
+    "callers/callers.js",
+    "calls/calls.css",
+    "calls/calls.js",
+    "lines/lines.css",
+    "lines/lines.js",
+    "live/live.css",
+    "live/live.js",
+    "shell/shell.css",
+    "shell/shell.js",
+    "sign_in/sign_in.css",
+    "system/system.css",
+    "system/system.js",
+];
 
 /// The first 16 hex digits of the SHA-256 of all files.
 static HASH: LazyLock<String> = LazyLock::new(|| {

@@ -5,7 +5,7 @@ use actix_web::dev::HttpServiceFactory;
 use actix_web::middleware::from_fn;
 use actix_web::web::{ServiceConfig, post, resource};
 
-use super::{assets, live, sign_in};
+use super::{assets, audit, callers, calls, lines, live, sign_in, system, webhooks};
 use crate::http::routes::readable;
 use crate::http::{audit_trail, shed, unsupported};
 
@@ -14,6 +14,15 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
     config
         .service(readable("/assets/{hash}/{file:.+}", assets::file))
         .service(dressed(readable("/", live::page)))
+        .service(dressed(readable("/calls", calls::page)))
+        .service(dressed(readable("/calls.csv", calls::export)))
+        .service(dressed(readable("/callers", callers::page)))
+        .service(dressed(readable("/lines", lines::list)))
+        .service(dressed(readable("/lines/{number}", lines::one)))
+        .service(dressed(readable("/webhooks", webhooks::page)))
+        .service(dressed(readable("/audit", audit::page)))
+        .service(dressed(readable("/system", system::page)))
+        .service(dressed(readable("/system/figures", system::fragment)))
         .service(dressed(readable("/sign-in", sign_in::page).route(post().to(sign_in::sign_in))))
         .service(dressed(resource("/sign-out").route(post().to(sign_in::sign_out))))
         .service(dressed(resource("/session/personal").route(post().to(sign_in::show_personal))));

@@ -6,10 +6,10 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Busy, CanarySettings, CanaryView, CapacityHealth, ClonedAhead, ErasureReport, Health, IncomingCall,
-    InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
+    Busy, CanarySettings, CanaryView, CapacityHealth, ClonedAhead, CommitView, ErasureReport, Health,
+    IncomingCall, InitiationAnswer, InitiationAsked, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun,
     OperatorOrder, Ordered, Outcome, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth,
-    Taken,
+    System, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
@@ -306,5 +306,18 @@ impl Engine for Scripted {
 
     fn outcomes(&self) -> Arc<SharedOutcomes> {
         Arc::clone(&self.outcomes)
+    }
+    fn system(&self) -> System {
+        System {
+            started: At(0),
+            arbiters: vec![Duration::from_millis(4)],
+            shards: vec![1],
+            panics: vec![("greeting", 2)],
+            feed: None,
+            breaker_is_open: true,
+            commits: CommitView::default(),
+            requests: Vec::new(),
+            times: self.metrics.times(),
+        }
     }
 }
