@@ -148,6 +148,12 @@ impl Application {
         });
     }
 
+    /// Waits until the API asked for a drain.
+    pub fn asked_to_stop(&self) -> impl Future<Output = ()> + use<> {
+        let reloads = self.reloads.clone();
+        async move { reloads.asked_to_stop().await }
+    }
+
     /// Reloads the lines.
     pub async fn reload_lines(&self) {
         self.engine.reload_lines().await;

@@ -154,6 +154,11 @@ impl Demo {
         let logging = logging::start(&config.log, Format::choose(config.environment));
         let log: Logger = logging.logger().clone();
         let app = Application::build(&config, log, Faults::default()).await?;
+        let (asked, of_api) = (app.asked_to_stop(), interrupt.clone());
+        actix::spawn(async move {
+            asked.await;
+            of_api.tell();
+        });
         println!("precall on {}", app.url());
         println!("dashboard on {}, sign in with the key {key}", app.url());
         simulator.set_webhook(Some(target(&format!("{}/webhook/elevenlabs/postcall", app.url()), &secret)?));

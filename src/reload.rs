@@ -1,11 +1,12 @@
-//! Reload of the configuration, as those see it who ask for it: SIGHUP and the API. `app` carries it out.
+//! Reload of the configuration and the end of the program, as those see it who ask for it: signals and the API. `app`
+//! carries out a reload, the command the end.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde::Serialize;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use utoipa::ToSchema;
 
 use crate::config::Config;
@@ -55,18 +56,32 @@ pub(crate) enum NoAnswer {
     TooSlow,
 }
 
-/// Asks for reloads, and shows the configuration in use. Cheap to clone.
+/// Asks for reloads and for the end, and shows the configuration in use. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ReloadDesk {
     orders: mpsc::Sender<ReloadOrder>,
     running: Arc<ArcSwap<Config>>,
+    stop: Arc<watch::Sender<bool>>,
 }
 
 impl ReloadDesk {
     /// The desk, and the orders for the task that carries them out one after the other.
     pub(crate) fn new(config: Config) -> (Self, mpsc::Receiver<ReloadOrder>) {
         let (orders, waiting) = mpsc::channel(WAITING);
-        (Self { orders, running: Arc::new(ArcSwap::from_pointee(config)) }, waiting)
+        let running = Arc::new(ArcSwap::from_pointee(config));
+        (Self { orders, running, stop: Arc::default() }, waiting)
+    }
+
+    /// Asks the program to drain and to end, as SIGTERM does.
+    pub(crate) fn ask_to_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
+    /// Waits until the API asked the program to end.
+    pub(crate) async fn asked_to_stop(&self) {
+        let mut stop = self.stop.subscribe();
+        // The sender lives as long as this.
+        let _ = stop.wait_for(|asked| *asked).await;
     }
 
     /// The configuration in use.

@@ -1,6 +1,7 @@
 //! Writes events to PostgreSQL or the spool, and knows which process may write.
 
 pub mod batcher;
+pub(crate) mod commits;
 mod dated_words;
 pub mod leadership;
 pub mod lease;

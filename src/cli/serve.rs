@@ -93,7 +93,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
 /// Why the service ends.
 #[derive(Clone)]
 enum End {
-    /// By a signal.
+    /// By a signal or the API.
     Asked,
     /// Another process acts on the database. Restarted, this process is a standby.
     Superseded,
@@ -132,6 +132,7 @@ async fn until_stopped(app: &Application, signals: &mut Signals) -> End {
         tokio::select! {
             _ = signals.terminate.recv() => return End::Asked,
             _ = signals.interrupt.recv() => return End::Asked,
+            () = app.asked_to_stop() => return End::Asked,
             () = engine.superseded() => return End::Superseded,
             words = engine.start_refused() => return End::Refused(words),
             _ = signals.hang_up.recv() => app.begin_reload("SIGHUP"),

@@ -9,6 +9,7 @@ pub(super) mod callers;
 pub(super) mod calls;
 pub(super) mod canary;
 pub(super) mod config;
+pub(super) mod drain;
 pub(super) mod erasure;
 mod etag;
 pub(super) mod events;

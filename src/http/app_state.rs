@@ -28,6 +28,8 @@ const UPLOADS: usize = 4;
 const EVENT_STREAMS: StreamLimits = StreamLimits { of_key: 8, in_all: 32 };
 /// A stream of the live board reads nothing.
 const LIVE_STREAMS: StreamLimits = StreamLimits { of_key: 16, in_all: 256 };
+/// Exports of calls that may run at once. Each reads the database as fast as its client reads.
+const EXPORTS: usize = 4;
 /// Limit for an answer of the engine. The engine itself answers within 2.5 s; 3CX waits 3 s.
 const ENGINE_ANSWER: Duration = Duration::from_millis(2_900);
 
@@ -54,6 +56,7 @@ pub(crate) struct AppState {
     pub(crate) live_streams: Arc<OpenStreams>,
     pub(crate) live_feed: Arc<LiveFeed>,
     pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) exports: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
 }
@@ -82,6 +85,7 @@ impl AppState {
             live_feed: LiveFeed::new(Arc::clone(&engine)),
             engine,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
+            exports: Arc::new(Semaphore::new(EXPORTS)),
             one_upload: Mutex::new(()),
         }
     }

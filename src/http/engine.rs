@@ -11,7 +11,7 @@ use precall_actors::api::{
     Board, Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
     InitiationAnswer, InitiationAsked, Listening, NotBypassed, NotErased, NotReconciled, NotRun,
     OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SupervisionRefusal,
-    SupervisionView, Taken,
+    SupervisionView, System, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
 use precall_actors::observe::wire_log::WireLog;
@@ -106,6 +106,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn wire(&self) -> Arc<WireLog>;
     /// The outcomes of the last minutes.
     fn outcomes(&self) -> Arc<SharedOutcomes>;
+    /// The inside of the process.
+    fn system(&self) -> System;
 }
 
 impl Engine for EngineHandle {
@@ -246,5 +248,9 @@ impl Engine for EngineHandle {
 
     fn outcomes(&self) -> Arc<SharedOutcomes> {
         self.outcomes()
+    }
+
+    fn system(&self) -> System {
+        self.system()
     }
 }

@@ -17,8 +17,8 @@ use super::api::auth::{Allowed, Read};
 use super::api::live_stream::messages::{LiveChange, LiveSnapshot};
 use super::api::page::NoQuery;
 use super::api::{
-    audit, bypass, callers, calls, canary, config, events, keys, lines, listen, live, live_stream, operate,
-    samples, speakers, statistics, supervision, voices, webhooks, wire,
+    audit, bypass, callers, calls, canary, config, drain, events, keys, lines, listen, live, live_stream,
+    operate, samples, speakers, statistics, supervision, voices, webhooks, wire,
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
@@ -34,7 +34,7 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
         calls::list, calls::one, calls::events, wire::wire, operate::hangup, operate::handoff, operate::transfer,
         operate::fallback, operate::retry_clone, live::live, live_stream::stream,
         supervision::state, listen::listen, supervision::tell, supervision::say,
-        config::show, config::reload,
+        config::show, config::reload, drain::drain,
         keys::list, keys::create, keys::revoke,
         lines::list, lines::one, lines::put, lines::publish, lines::roll_back, lines::delete,
         bypass::list, bypass::switch, canary::show, canary::run,

@@ -12,16 +12,22 @@
 //! - [`error`]: what a page answers when it cannot be shown.
 
 mod assets;
+mod audit;
 pub(super) mod call;
+mod callers;
+mod calls;
 mod document;
 mod error;
 mod health;
+mod lines;
 mod live;
 mod parts;
 pub(super) mod routes;
 mod shell;
 mod sign_in;
+mod system;
 mod viewer;
+mod webhooks;
 
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpResponse, HttpResponseBuilder};

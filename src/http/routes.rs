@@ -14,9 +14,9 @@ use super::error::{Code, MEDIA_TYPE, Problem};
 use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
-    audit, bypass, callers, calls, canary, config as config_api, events, idempotency, keys, lines, listen,
-    live, live_stream, operate, query_check, samples, speakers, statistics, supervision, voices, webhooks,
-    wire,
+    audit, bypass, callers, calls, canary, config as config_api, drain, events, idempotency, keys, lines,
+    listen, live, live_stream, operate, query_check, samples, speakers, statistics, supervision, voices,
+    webhooks, wire,
 };
 use crate::http::ops::{api_page, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
@@ -112,6 +112,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/keys/{id}").route(delete().to(keys::revoke)))
                 .service(readable("/config", config_api::show))
                 .service(resource("/config/reload").route(post().to(config_api::reload)))
+                .service(resource("/drain").route(post().to(drain::drain)))
                 .service(readable("/live", live::live))
                 .service(resource("/live/stream").route(get().to(live_stream::stream)))
                 .service(readable("/statistics", statistics::statistics))

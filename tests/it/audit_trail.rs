@@ -137,9 +137,10 @@ async fn accepted(world: &World, method: &str, path: &str, n: u32) -> Change {
         ("POST", "/api/v1/speakers/{id}/withdrawal") => {
             made(path.replace("{id}", &speaker().await), String::new())
         }
-        ("POST", "/api/v1/voices/reconcile" | "/api/v1/voices/warm" | "/api/v1/config/reload") => {
-            made(path.to_owned(), String::new())
-        }
+        (
+            "POST",
+            "/api/v1/voices/reconcile" | "/api/v1/voices/warm" | "/api/v1/config/reload" | "/api/v1/drain",
+        ) => made(path.to_owned(), String::new()),
         _ => panic!("{method} {path} has no accepted request in this test: add one"),
     }
 }
@@ -160,7 +161,7 @@ async fn every_change_by_api_has_its_audit_row() {
         assert_eq!(who, "anna", "{method} {path}");
         // A row without words of its handler would be written too. These handlers all have words.
         assert!(!action.contains('/') && !action.is_empty(), "{method} {path}: {action}");
-        let has_no_id = ["/voices/", "/bypass", "/lines/", "/config/"];
+        let has_no_id = ["/voices/", "/bypass", "/lines/", "/config/", "/drain"];
         let has_subject = !has_no_id.iter().any(|part| path.contains(part));
         assert_eq!(subject.is_some(), has_subject, "{method} {path}: {action} {detail:?}");
         let number = caller(n);

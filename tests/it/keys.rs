@@ -36,6 +36,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("post", "/api/v1/canary", "operate"),
     ("get", "/api/v1/config", "admin"),
     ("post", "/api/v1/config/reload", "admin"),
+    ("post", "/api/v1/drain", "admin"),
     ("get", "/api/v1/events", "read"),
     ("get", "/api/v1/keys", "admin"),
     ("post", "/api/v1/keys", "admin"),

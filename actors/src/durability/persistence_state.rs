@@ -11,6 +11,7 @@ use precall_store::leader::lease::Renewal;
 use precall_store::spool_pace::Pace;
 
 use crate::durability::batcher::QUEUE_MAX;
+use crate::durability::commits::{CommitView, Commits};
 use crate::durability::dated_words::DatedWords;
 use crate::durability::leadership::{EngineRole, Leadership, UnderWay};
 use crate::durability::lease::Kept;
@@ -39,6 +40,7 @@ pub struct PersistenceState {
     pace: Pace,
     leadership: Leadership,
     troubles: Mutex<Troubles>,
+    commits: Mutex<Commits>,
 }
 
 /// What failed, for health.
@@ -71,6 +73,7 @@ impl PersistenceState {
             pace: Pace::default(),
             leadership: Leadership::new(alone),
             troubles: Mutex::default(),
+            commits: Mutex::default(),
         }
     }
 
@@ -303,6 +306,17 @@ impl PersistenceState {
     /// Records an unanswered check outside of writes. Returns whether the state changed.
     pub(crate) fn not_answered(&self) -> bool {
         !self.check_failing.swap(true, Ordering::Relaxed)
+    }
+
+    /// A batch of this many entries was committed to the database.
+    pub(crate) fn committed(&self, took: Duration, entries: usize) {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).done(took, entries, clock::now());
+    }
+
+    /// The last commits.
+    #[must_use]
+    pub fn commits(&self) -> CommitView {
+        self.commits.lock().unwrap_or_else(PoisonError::into_inner).view()
     }
 
     /// Returns whether the state changed.

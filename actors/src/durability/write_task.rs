@@ -55,8 +55,10 @@ impl WriteTask {
                 let generation = self.acting().await;
                 let begun = clock::now();
                 let is_written = self.write(&batch, generation, within).await;
-                self.state.pace().live_write(clock::now().since(begun));
+                let took = clock::now().since(begun);
+                self.state.pace().live_write(took);
                 if is_written {
+                    self.state.committed(took, batch.len());
                     return StepResult::Durable;
                 }
                 if self.spool.is_none() {

@@ -1,6 +1,6 @@
 //! Whether the provider answers, for health.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use precall_providers::elevenlabs::{ProviderError, ProviderErrorKind};
 
@@ -10,7 +10,10 @@ const FAILING: u8 = 2;
 
 /// Set after every exchange with the provider, read by health.
 #[derive(Debug, Default)]
-pub struct ProviderState(AtomicU8);
+pub struct ProviderState {
+    answers: AtomicU8,
+    breaker_is_open: AtomicBool,
+}
 
 impl ProviderState {
     /// Records the result of a request. A refused request is an answer; a refused API key or a missing answer is a
@@ -38,13 +41,23 @@ impl ProviderState {
                 | ProviderErrorKind::RateLimited => ANSWERING,
             },
         };
-        self.0.store(state, Ordering::Relaxed);
+        self.answers.store(state, Ordering::Relaxed);
+    }
+
+    /// Says whether repeated failures stop new clones.
+    pub(crate) fn set_breaker(&self, is_open: bool) {
+        self.breaker_is_open.store(is_open, Ordering::Relaxed);
+    }
+
+    /// Whether repeated failures stop new clones for a while.
+    pub(crate) fn breaker_is_open(&self) -> bool {
+        self.breaker_is_open.load(Ordering::Relaxed)
     }
 
     /// Whether the provider answers; none before the first exchange.
     #[must_use]
     pub fn answering(&self) -> Option<bool> {
-        match self.0.load(Ordering::Relaxed) {
+        match self.answers.load(Ordering::Relaxed) {
             UNKNOWN => None,
             state => Some(state == ANSWERING),
         }

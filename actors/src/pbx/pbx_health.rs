@@ -104,7 +104,6 @@ impl PbxState {
     }
 
     /// Failed list requests.
-    #[cfg(test)]
     pub(crate) fn resyncs_failed(&self) -> u64 {
         self.resyncs_failed.load(Ordering::Relaxed)
     }

@@ -32,6 +32,12 @@ impl Heartbeats {
         Self(stamps)
     }
 
+    /// Age of the last stamp of each arbiter.
+    #[must_use]
+    pub(crate) fn ages(&self, now: At) -> Vec<Duration> {
+        self.0.iter().map(|stamp| now.since(At(stamp.load(Ordering::Relaxed)))).collect()
+    }
+
     /// Age of the oldest stamp.
     #[must_use]
     pub fn oldest(&self, now: At) -> Duration {

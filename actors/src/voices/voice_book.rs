@@ -268,6 +268,7 @@ impl VoiceBook {
     }
 
     fn log_breaker_change(&self, before: bool) {
+        self.services.provider.set_breaker(self.rules.is_breaker_open());
         let log = &self.services.log;
         match (before, self.rules.is_breaker_open()) {
             (false, true) => {

@@ -126,6 +126,12 @@ impl Media {
         LegHandle::new(commands, shard)
     }
 
+    /// The number of legs of each shard.
+    #[must_use]
+    pub fn legs(&self) -> Vec<usize> {
+        self.shards.0.iter().map(|shard| shard.legs()).collect()
+    }
+
     /// Ends all audio and its threads, even while other clones exist.
     pub fn stop(&self) {
         self.shards.close();

@@ -49,6 +49,29 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Every endpoint.
+    pub const ALL: [Self; 19] = [
+        Self::AddVoice,
+        Self::Voices,
+        Self::DeleteVoice,
+        Self::OutboundCall,
+        Self::SignedUrl,
+        Self::Conversation,
+        Self::Conversations,
+        Self::Speech,
+        Self::Account,
+        Self::Agent,
+        Self::OtherOfElevenLabs,
+        Self::Token,
+        Self::CallControl,
+        Self::Participants,
+        Self::RouteTo,
+        Self::Drop,
+        Self::Answer,
+        Self::AttachData,
+        Self::OtherOfThreeCx,
+    ];
+
     /// Name of the service in labels.
     #[must_use]
     pub fn service(self) -> &'static str {
@@ -124,6 +147,23 @@ pub enum RequestEnd {
 }
 
 impl RequestEnd {
+    /// Every name.
+    pub const NAMES: [&'static str; 13] = [
+        "2xx",
+        "3xx",
+        "401",
+        "403",
+        "404",
+        "422",
+        "429",
+        "4xx",
+        "5xx",
+        "other",
+        "unreachable",
+        "lost",
+        "unanswered",
+    ];
+
     /// Name in labels: one of a closed set, whatever the status is.
     #[must_use]
     pub fn name(self) -> &'static str {

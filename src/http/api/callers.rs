@@ -33,7 +33,7 @@ use crate::http::openapi::problems::{API, BODY, DATABASE, SCOPE, problems};
 use crate::http::response;
 
 /// The only account. Lines will have accounts of their own.
-const ACCOUNT: &str = "default";
+pub(crate) const ACCOUNT: &str = "default";
 /// Time limit for looking at a sample. A request must not wait for a slow store.
 const LOOK_WITHIN: Duration = Duration::from_secs(2);
 
@@ -389,7 +389,7 @@ async fn found(app: &AppState, caller: &str) -> Result<CallerRow, Problem> {
 }
 
 /// The number of a cursor, which is the id of a mapping and shows no number. Without a cursor: before the first number.
-async fn number_of_cursor(app: &AppState, cursor: Option<&str>) -> Result<String, Problem> {
+pub(crate) async fn number_of_cursor(app: &AppState, cursor: Option<&str>) -> Result<String, Problem> {
     let Some(cursor) = cursor.filter(|cursor| !cursor.is_empty()) else { return Ok(String::new()) };
     let mapping = Uuid::try_parse(cursor).map_err(|_| Problem::of(Code::BadCursor))?;
     let number = read(app, callers::number(&app.pool, ACCOUNT, mapping)).await?;

@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
-use precall_call::{Blame, CallId, Cause};
+use precall_call::{Blame, CallId, Cause, Told};
 use precall_store::reads::call_list::{self, CallFilter, Liveness, Origin, Place};
 use precall_store::reads::calls::{CallDetail, CallRow, ConversationRow};
 use precall_store::reads::events::EventRow;
@@ -46,6 +46,8 @@ pub(crate) struct CallItem {
     called_number: Option<String>,
     /// The line's name.
     line: String,
+    /// The PBX's name.
+    pbx: String,
     /// How greeting and agent reached the caller.
     #[schema(value_type = Option<CallRoute>)]
     route: Option<String>,
@@ -83,6 +85,10 @@ pub(crate) struct CallItem {
     summary_title: Option<String>,
     /// ElevenLabs' verdict on it: `success`, `failure` or `unknown` (`analysis.call_successful`).
     call_successful: Option<String>,
+    /// What its conversations cost in ElevenLabs' credits, once reported.
+    cost_credits: Option<i64>,
+    /// The same in US dollars.
+    cost_usd: Option<f64>,
     /// Whether it is a call of the canary, a test call of precall itself.
     canary: bool,
 }
@@ -96,6 +102,7 @@ impl CallItem {
             caller_id: row.caller_id.map(|number| sight.number(number)),
             called_number: row.called_number,
             line: row.line,
+            pbx: row.pbx,
             route: row.route,
             state: row.state,
             status: row.status,
@@ -110,60 +117,65 @@ impl CallItem {
             last_seq: row.last_seq,
             summary_title: sight.personal(row.summary_title),
             call_successful: row.call_successful,
+            cost_credits: row.cost_credits,
+            cost_usd: row.cost_usd,
             canary: row.canary,
         }
     }
 }
 
 /// Query of the list.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct CallsQuery {
     /// Items on a page: 1 to 200, 50 when missing.
     #[param(minimum = 1, maximum = 200, default = 50)]
-    limit: Option<u16>,
+    pub(crate) limit: Option<u16>,
     /// `next_cursor` of the page before.
     #[param(max_length = 64)]
-    cursor: Option<String>,
+    pub(crate) cursor: Option<String>,
     /// The state.
     #[param(value_type = Option<CallState>)]
-    state: Option<String>,
+    pub(crate) state: Option<String>,
     /// True: live calls. False: ended calls.
-    live: Option<bool>,
+    pub(crate) live: Option<bool>,
     /// Whether it has had an agent.
     #[param(value_type = Option<CallStatus>)]
-    status: Option<String>,
+    pub(crate) status: Option<String>,
     /// Why the call ended.
     #[param(value_type = Option<CallCause>)]
-    cause: Option<String>,
+    pub(crate) cause: Option<String>,
     /// Who caused the end.
     #[param(value_type = Option<CallBlame>)]
-    blame: Option<String>,
+    pub(crate) blame: Option<String>,
+    /// What the caller heard at the end.
+    #[param(value_type = Option<CallTold>)]
+    pub(crate) told: Option<String>,
     /// The line's name.
     #[param(max_length = 256)]
-    line: Option<String>,
+    pub(crate) line: Option<String>,
     /// The PBX's name.
     #[param(max_length = 256)]
-    pbx: Option<String>,
+    pub(crate) pbx: Option<String>,
     /// The caller: E.164, as dialled in DEFAULT_REGION, or an extension.
     #[param(max_length = 128)]
-    caller_id: Option<String>,
+    pub(crate) caller_id: Option<String>,
     /// The called number, in the same forms.
     #[param(max_length = 128)]
-    called_number: Option<String>,
+    pub(crate) called_number: Option<String>,
     /// The PBX's id of the call. A PBX gives an id again after a restart.
     #[param(max_length = 256)]
-    threecx_call_id: Option<String>,
+    pub(crate) threecx_call_id: Option<String>,
     /// A conversation at ElevenLabs, of the greeting or of the agent.
     #[param(max_length = 256)]
-    conversation_id: Option<String>,
+    pub(crate) conversation_id: Option<String>,
     /// Calls that came in at this time or later, RFC 3339.
-    since: Option<Timestamp>,
+    pub(crate) since: Option<Timestamp>,
     /// Calls that came in before this time, RFC 3339.
-    until: Option<Timestamp>,
+    pub(crate) until: Option<Timestamp>,
     /// True: only calls of the canary, test calls of precall itself. False, or missing: only calls of callers.
-    canary: Option<bool>,
+    pub(crate) canary: Option<bool>,
 }
 
 /// A name out of a closed list.
@@ -176,18 +188,20 @@ fn one_of(name: &str, text: Option<&String>, known: &[&str]) -> Result<Option<St
 }
 
 impl CallsQuery {
-    fn filter(&self, app: &AppState) -> Result<CallFilter, Problem> {
+    pub(crate) fn filter(&self, app: &AppState) -> Result<CallFilter, Problem> {
         let liveness = self.live.map(|live| if live { Liveness::Live } else { Liveness::Released });
         let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
         let number = |text: &Option<String>| given(text).map(|text| caller_in_query(app, &text)).transpose();
         let causes: Vec<&str> = Cause::ALL.iter().map(|cause| cause.name()).collect();
         let blames: Vec<&str> = Blame::ALL.iter().map(|blame| blame.name()).collect();
+        let told: Vec<&str> = Told::ALL.iter().map(|told| told.name()).collect();
         Ok(CallFilter {
             liveness,
             state: one_of("state", self.state.as_ref(), &CALL_STATES)?,
             status: one_of("status", self.status.as_ref(), &CALL_STATUSES)?,
             cause: one_of("cause", self.cause.as_ref(), &causes)?,
             blame: one_of("blame", self.blame.as_ref(), &blames)?,
+            told: one_of("told", self.told.as_ref(), &told)?,
             line: given(&self.line),
             pbx: given(&self.pbx),
             caller: number(&self.caller_id)?,
@@ -422,7 +436,7 @@ pub(crate) struct EventItem {
 }
 
 /// Query of the list.
-#[derive(Deserialize, IntoParams)]
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct EventsQuery {

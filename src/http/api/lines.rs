@@ -1,7 +1,7 @@
 //! Lines: what a called number gives its calls, in versions. A draft counts for nobody, a published version for every
 //! call or for a share of the callers; each can be rolled back.
 
-mod settings;
+pub(crate) mod settings;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -40,22 +40,22 @@ const OUTCOMES_OF: Duration = Duration::from_secs(30 * 24 * 3600);
 #[derive(Serialize, ToSchema)]
 pub(crate) struct TrialItem {
     /// Its number.
-    version: i32,
+    pub(crate) version: i32,
     /// How many of a hundred callers get it: 1 to 99. A caller always gets the same one.
-    percent: i16,
+    pub(crate) percent: i16,
 }
 
 /// A line.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LineItem {
     /// The called number, as it was written: `line` of its calls.
-    number: String,
+    pub(crate) number: String,
     /// The version whose settings count; null for a row of the table that was written by hand.
-    version: Option<i32>,
+    pub(crate) version: Option<i32>,
     /// The version on trial.
-    trial: Option<TrialItem>,
+    pub(crate) trial: Option<TrialItem>,
     /// What the line sets.
-    settings: Settings,
+    pub(crate) settings: Settings,
 }
 
 impl From<StoredLine> for LineItem {
@@ -108,50 +108,50 @@ pub(crate) async fn list(
 #[derive(Default, Serialize, ToSchema)]
 pub(crate) struct Outcomes {
     /// Calls that are live.
-    live: i64,
+    pub(crate) live: i64,
     /// Calls that reached their purpose.
-    completed: i64,
+    pub(crate) completed: i64,
     /// Calls that did not.
-    failed: i64,
+    pub(crate) failed: i64,
     /// Failed ones by cause.
-    causes: BTreeMap<String, i64>,
+    pub(crate) causes: BTreeMap<String, i64>,
     /// Average duration of the agent's conversation of completed calls, in seconds.
-    average_seconds: Option<f64>,
+    pub(crate) average_seconds: Option<f64>,
 }
 
 /// A version of a line.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct VersionItem {
     /// Counted from 1 for each line.
-    version: i32,
+    pub(crate) version: i32,
     /// What it is: a `published` one counts.
     #[schema(value_type = LineVersionState)]
-    state: &'static str,
+    pub(crate) state: &'static str,
     /// Why, for people.
-    note: Option<String>,
+    pub(crate) note: Option<String>,
     /// When it was written.
-    created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// By whom: the name of the API key.
-    created_by: String,
+    pub(crate) created_by: String,
     /// When it last began to count.
-    published_at: Option<Timestamp>,
+    pub(crate) published_at: Option<Timestamp>,
     /// By whom.
-    published_by: Option<String>,
+    pub(crate) published_by: Option<String>,
     /// What it sets.
-    settings: Settings,
+    pub(crate) settings: Settings,
     /// What became of its calls in the last 30 days.
-    outcomes: Outcomes,
+    pub(crate) outcomes: Outcomes,
 }
 
 /// A line with its versions.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct LineAnswer {
     /// The called number.
-    number: String,
+    pub(crate) number: String,
     /// What counts; null if the line is deleted or only drafted.
-    current: Option<LineItem>,
+    pub(crate) current: Option<LineItem>,
     #[serde(flatten)]
-    versions: Page<VersionItem>,
+    pub(crate) versions: Page<VersionItem>,
 }
 
 problems!(OneProblems: API, DATABASE, &[Code::BadCursor, Code::BadNumber, Code::LineNotFound]);
@@ -174,14 +174,24 @@ pub(crate) async fn one(
     query: web::Query<LinesQuery>,
 ) -> Result<HttpResponse, Problem> {
     let (limit, cursor) = (limit(query.limit)?, seq_of_cursor(query.cursor.as_deref())?);
+    response::json(&shown(&app, &number, limit, cursor).await?)
+}
+
+/// A line with at most `limit` of its versions, those before the one of the cursor; 0 begins with the newest.
+pub(crate) async fn shown(
+    app: &AppState,
+    number: &str,
+    limit: i64,
+    cursor: i64,
+) -> Result<LineAnswer, Problem> {
     let before = i32::try_from(cursor).ok().filter(|before| *before > 0).unwrap_or(i32::MAX);
-    let (number, line) = found(&app, &number).await?;
-    let rows = read(&app, store::versions(&app.pool, &number, before, limit.saturating_add(1))).await?;
+    let (number, line) = found(app, number).await?;
+    let rows = read(app, store::versions(&app.pool, &number, before, limit.saturating_add(1))).await?;
     if line.is_none() && rows.is_empty() && before == i32::MAX {
         return Err(Problem::of(Code::LineNotFound));
     }
     let since = At(wall().0.saturating_sub(i64::try_from(OUTCOMES_OF.as_micros()).unwrap_or(i64::MAX)));
-    let outcomes = read(&app, store::outcomes(&app.pool, &number, since)).await?;
+    let outcomes = read(app, store::outcomes(&app.pool, &number, since)).await?;
     let (counts, trial) = (
         line.as_ref().and_then(|line| line.version),
         line.as_ref().and_then(|line| line.trial.as_ref()).map(|trial| trial.version),
@@ -203,7 +213,7 @@ pub(crate) async fn one(
         outcomes: outcomes_of(&outcomes, row.version),
     };
     let versions = Page::cut(rows, limit, |row| row.version.to_string(), item);
-    response::json(&LineAnswer { number, current: line.map(LineItem::from), versions })
+    Ok(LineAnswer { number, current: line.map(LineItem::from), versions })
 }
 
 fn outcomes_of(rows: &[VersionOutcome], version: i32) -> Outcomes {

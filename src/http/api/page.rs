@@ -17,9 +17,9 @@ const LIMIT_MAX: u16 = 200;
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Page<T> {
     /// Its items.
-    items: Vec<T>,
+    pub(crate) items: Vec<T>,
     /// The start of the next page; null on the last page.
-    next_cursor: Option<String>,
+    pub(crate) next_cursor: Option<String>,
 }
 
 impl<T> Page<T> {

@@ -19,6 +19,12 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "call/call.css",
     "call/call.js",
+    "callers/callers.css",
+    "callers/callers.js",
+    "calls/calls.css",
+    "calls/calls.js",
+    "lines/lines.css",
+    "lines/lines.js",
     "live/health.js",
     "live/live.css",
     "live/live.js",
@@ -28,6 +34,8 @@ const FILES: &[(&str, &str)] = files![
     "shell/shell.js",
     "shell/words.js",
     "sign_in/sign_in.css",
+    "system/system.css",
+    "system/system.js",
 ];
 
 /// The first 16 hex digits of the SHA-256 of all files.

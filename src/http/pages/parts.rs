@@ -73,6 +73,19 @@ pub(super) fn age(seconds: i64) -> String {
     }
 }
 
+/// A short duration in milliseconds.
+pub(super) fn millis(duration: std::time::Duration) -> String {
+    match duration.as_millis() {
+        0..=9 => format!("{:.1} ms", duration.as_secs_f64() * 1_000.0),
+        millis => format!("{millis} ms"),
+    }
+}
+
+/// Seconds in the unit that reads best: `2.5 ms`, `100 ms`, `35 s`.
+pub(super) fn seconds(seconds: f64) -> String {
+    if seconds < 1.0 { format!("{} ms", (seconds * 10_000.0).round() / 10.0) } else { format!("{seconds} s") }
+}
+
 /// A part of something as a bar, with its words. `part` is 0 to 1.
 pub(super) fn bar(part: f64, words: &str) -> Markup {
     let width = format!("{:.1}", part.clamp(0.0, 1.0) * 100.0);
@@ -118,6 +131,11 @@ mod tests {
             [(0, "0 s"), (99, "99 s"), (100, "1 min"), (5_999, "99 min"), (6_000, "1 h"), (200_000, "2 d")]
         {
             assert_eq!(age(seconds), shown);
+        }
+        for (figure, words) in
+            [(0.0025, "2.5 ms"), (0.1, "100 ms"), (1.0, "1 s"), (35.0, "35 s"), (2.5, "2.5 s")]
+        {
+            assert_eq!(super::seconds(figure), words);
         }
     }
 

@@ -13,21 +13,51 @@ use crate::config::Scope;
 pub(super) enum Section {
     /// `/`: the live calls.
     Live,
+    /// `/calls`: the history.
+    Calls,
+    /// `/callers`: who has a voice.
+    Callers,
+    /// `/lines`: what called numbers give their calls.
+    Lines,
+    /// `/webhooks`: what 3CX and ElevenLabs sent.
+    Webhooks,
+    /// `/system`: the inside of the process.
+    System,
+    /// `/audit`: who changed what.
+    Audit,
 }
 
 impl Section {
     /// In the order of the navigation.
-    const ALL: &'static [Self] = &[Self::Live];
+    const ALL: &'static [Self] =
+        &[Self::Live, Self::Calls, Self::Callers, Self::Lines, Self::Webhooks, Self::System, Self::Audit];
 
     fn name(self) -> &'static str {
         match self {
             Self::Live => "Live",
+            Self::Calls => "Calls",
+            Self::Callers => "Callers",
+            Self::Lines => "Lines",
+            Self::Webhooks => "Webhooks",
+            Self::System => "System",
+            Self::Audit => "Audit",
         }
+    }
+
+    /// The scope without which the page is not shown.
+    fn needs(self) -> Scope {
+        if self == Self::Audit { Scope::Admin } else { Scope::Read }
     }
 
     fn path(self) -> &'static str {
         match self {
             Self::Live => "/",
+            Self::Calls => "/calls",
+            Self::Callers => "/callers",
+            Self::Lines => "/lines",
+            Self::Webhooks => "/webhooks",
+            Self::System => "/system",
+            Self::Audit => "/audit",
         }
     }
 }
@@ -69,7 +99,7 @@ fn bar(viewer: &Viewer, current: Section) -> Markup {
         header .bar {
             a .brand href="/" { "precall" }
             nav aria-label="Pages" {
-                @for section in Section::ALL {
+                @for section in Section::ALL.iter().filter(|it| viewer.may(it.needs())) {
                     a href=(section.path()) aria-current=[(*section == current).then_some("page")] {
                         (section.name())
                     }

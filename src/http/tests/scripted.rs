@@ -8,9 +8,10 @@ use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
     Board, Busy, CanarySettings, CanaryView, CapacityHealth, CloneProgress, CloneStage, ClonedAhead,
-    EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, Listening, LiveCall,
-    NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder, Ordered, Outcome, Parties, PbxNotice,
-    Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, SupervisionRefusal, SupervisionView, Taken,
+    CommitView, EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, Listening,
+    LiveCall, NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder, Ordered, Outcome, Parties,
+    PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, SupervisionRefusal, SupervisionView,
+    System, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
@@ -366,5 +367,18 @@ impl Engine for Scripted {
 
     fn outcomes(&self) -> Arc<SharedOutcomes> {
         Arc::clone(&self.outcomes)
+    }
+    fn system(&self) -> System {
+        System {
+            started: At(0),
+            arbiters: vec![Duration::from_millis(4)],
+            shards: vec![1],
+            panics: vec![("greeting", 2)],
+            feed: None,
+            breaker_is_open: true,
+            commits: CommitView::default(),
+            requests: Vec::new(),
+            times: self.metrics.times(),
+        }
     }
 }

@@ -12,8 +12,9 @@ use precall_call::{Blame, Call, Route, Told};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::measured::{Distribution, Measured};
 
 /// Most lines, and most PBXs, with a series of their own.
 const LINES_MAX: usize = 200;
@@ -45,7 +46,7 @@ struct Known {
 /// Metrics by line and PBX.
 pub(crate) struct LineMetrics {
     ended: Family<EndLabels, Counter>,
-    hold: Family<RouteLabel, Histogram, fn() -> Histogram>,
+    hold: Family<RouteLabel, Measured, fn() -> Measured>,
     known: Mutex<Known>,
 }
 
@@ -53,7 +54,7 @@ impl Default for LineMetrics {
     fn default() -> Self {
         Self {
             ended: Family::default(),
-            hold: Family::new_with_constructor(|| Histogram::new(HOLD_BUCKETS)),
+            hold: Family::new_with_constructor(|| Measured::new(&HOLD_BUCKETS)),
             known: Mutex::default(),
         }
     }
@@ -102,6 +103,11 @@ impl LineMetrics {
         drop(known);
         let outcome = if before.is_none() { "refused" } else { outcome(after) };
         self.ended.get_or_create(&EndLabels { line, pbx, outcome }).inc();
+    }
+
+    /// How long callers of this route held.
+    pub(super) fn hold(&self, route: &'static str) -> Option<Distribution> {
+        self.hold.get(&RouteLabel { route }).map(|measured| measured.read())
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {

@@ -11,8 +11,9 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+
+use super::measured::{Distribution, Measured, RequestFigures};
 
 /// Seconds: a signed URL takes a tenth, a clone 5 to 30, a transfer as long as a telephone rings.
 const REQUEST_BUCKETS: [f64; 11] = [0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0];
@@ -55,23 +56,26 @@ type Seconds = Gauge<f64, AtomicU64>;
 /// Metrics of the process.
 pub(crate) struct ProcessMetrics {
     started: Seconds,
+    started_at: At,
     mailboxes: Family<ActorLabel, Seconds>,
     restarts: Family<ActorLabel, Counter>,
     clocks: Family<ClockLabel, Seconds>,
-    requests: Family<RequestLabels, Histogram, fn() -> Histogram>,
+    requests: Family<RequestLabels, Measured, fn() -> Measured>,
     auth: Family<DoorLabel, Counter>,
 }
 
 impl Default for ProcessMetrics {
     fn default() -> Self {
         let started = Seconds::default();
-        started.set(seconds(clock::wall().0));
+        let started_at = clock::wall();
+        started.set(seconds(started_at.0));
         Self {
             started,
+            started_at,
             mailboxes: Family::default(),
             restarts: Family::default(),
             clocks: Family::default(),
-            requests: Family::new_with_constructor(|| Histogram::new(REQUEST_BUCKETS)),
+            requests: Family::new_with_constructor(|| Measured::new(&REQUEST_BUCKETS)),
             auth: Family::default(),
         }
     }
@@ -93,6 +97,34 @@ impl ProcessMetrics {
         let help =
             "Requests to precall whose key, signature or secret was missing or wrong, by where they came";
         all.register_with_unit("failed_auth", help, of("requests"), self.auth.clone());
+    }
+
+    /// When this process started, by the host's clock.
+    pub(crate) fn started(&self) -> At {
+        self.started_at
+    }
+
+    /// The requests to each endpoint that was asked.
+    pub(crate) fn requests(&self) -> Vec<RequestFigures> {
+        let of = |endpoint: Endpoint| {
+            let (mut ends, mut took) = (Vec::new(), Distribution::default());
+            for status in RequestEnd::NAMES {
+                let labels = RequestLabels { service: endpoint.service(), endpoint: endpoint.name(), status };
+                let Some(measured) = self.requests.get(&labels).map(|measured| measured.read()) else {
+                    continue;
+                };
+                ends.push((status, measured.total()));
+                took.add(&measured);
+            }
+            let is_asked = !ends.is_empty();
+            is_asked.then(|| RequestFigures {
+                service: endpoint.service(),
+                endpoint: endpoint.name(),
+                ends,
+                took,
+            })
+        };
+        Endpoint::ALL.into_iter().filter_map(of).collect()
     }
 
     pub(crate) fn request(&self, endpoint: Endpoint, end: RequestEnd, took: Duration) {

@@ -53,6 +53,8 @@ pub struct CallFilter {
     pub cause: Option<String>,
     /// Who caused the end.
     pub blame: Option<String>,
+    /// What the caller was told at the end.
+    pub told: Option<String>,
     /// The name of the line.
     pub line: Option<String>,
     /// The name of the PBX.
@@ -84,9 +86,9 @@ pub enum Origin {
 }
 
 /// A statement with its values. Conditions are written only where they filter: PostgreSQL then finds the index.
-struct Statement<'a> {
-    text: String,
-    values: Vec<(&'a (dyn ToSql + Sync), Type)>,
+pub(super) struct Statement<'a> {
+    pub(super) text: String,
+    pub(super) values: Vec<(&'a (dyn ToSql + Sync), Type)>,
 }
 
 impl<'a> Statement<'a> {
@@ -100,16 +102,8 @@ impl<'a> Statement<'a> {
 }
 
 impl CallFilter {
-    fn statement<'a>(&'a self, behind: &'a Place, limit: &'a i64) -> Statement<'a> {
-        let text = concat!(
-            "select ",
-            call_columns!(),
-            calls_with_analysis!(),
-            " where (call_started_at, id) < ($1, $2)"
-        );
-        let values: Vec<(&(dyn ToSql + Sync), Type)> =
-            vec![(&behind.started_at, Type::TIMESTAMPTZ), (&behind.id, Type::UUID)];
-        let mut statement = Statement { text: text.to_owned(), values };
+    /// Adds every condition, except those of time.
+    pub(super) fn narrow<'a>(&'a self, statement: &mut Statement<'a>) {
         // As the condition of the partial index says it: otherwise the few live calls are searched among all.
         match self.liveness {
             Some(Liveness::Live) => statement.text.push_str(" and state <> 'released'"),
@@ -125,13 +119,16 @@ impl CallFilter {
             ("status = ?", &self.status),
             ("cause = ?", &self.cause),
             ("blame = ?", &self.blame),
+            ("told = ?", &self.told),
             ("line = ?", &self.line),
             ("pbx = ?", &self.pbx),
             ("account_id = 'default' and caller_id = ?", &self.caller),
             ("called_number = ?", &self.called),
             ("threecx_call_id = ?", &self.threecx_call_id),
+            // Not with `or`: PostgreSQL would look at every call.
             (
-                "(call_id = ? or id in (select call from conversations where provider_id = ?))",
+                "id in (select id from call_log where call_id = ? \
+                 union all select call from conversations where provider_id = ?)",
                 &self.conversation,
             ),
         ];
@@ -140,17 +137,36 @@ impl CallFilter {
                 statement.when(condition, value, Type::TEXT);
             }
         }
-        for (condition, value) in
-            [("call_started_at >= ?", &self.since), ("call_started_at < ?", &self.until)]
-        {
-            if let Some(value) = value {
-                statement.when(condition, value, Type::TIMESTAMPTZ);
-            }
+    }
+
+    /// The ids of the page are found first, in an index alone where the filter allows it. Only these rows are read.
+    fn statement<'a>(&'a self, behind: &'a Place, limit: &'a i64) -> Statement<'a> {
+        let text = concat!(
+            "select ",
+            call_columns!(),
+            calls_with_analysis!(),
+            " where id in (select id from call_log where (call_started_at, id) < ($1, $2)"
+        );
+        let values: Vec<(&(dyn ToSql + Sync), Type)> =
+            vec![(&behind.started_at, Type::TIMESTAMPTZ), (&behind.id, Type::UUID)];
+        let mut statement = Statement { text: text.to_owned(), values };
+        self.narrow(&mut statement);
+        if let Some(since) = &self.since {
+            statement.when("call_started_at >= ?", since, Type::TIMESTAMPTZ);
         }
         statement.values.push((limit, Type::INT8));
         let number = statement.values.len();
-        let _ = write!(statement.text, " order by call_started_at desc, id desc limit ${number}");
+        let _ = write!(
+            statement.text,
+            " order by call_started_at desc, id desc limit ${number}) order by call_started_at desc, id desc"
+        );
         statement
+    }
+
+    /// The later of the place and the end of the range: the index is entered there.
+    fn entered(&self, behind: Place) -> Place {
+        let end = self.until.map(|until| Place { started_at: until, id: Uuid::nil() });
+        end.filter(|end| (end.started_at, end.id) < (behind.started_at, behind.id)).unwrap_or(behind)
     }
 }
 
@@ -164,6 +180,7 @@ pub async fn list(
     behind: Place,
     limit: i64,
 ) -> Result<Vec<CallRow>, StoreError> {
+    let behind = filter.entered(behind);
     let Statement { text, values } = filter.statement(&behind, &limit);
     let rows = read_once(pool, &text, &values).await?;
     rows.iter().map(CallRow::read).collect()

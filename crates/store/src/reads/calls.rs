@@ -39,6 +39,8 @@ pub struct CallRow {
     pub called_number: Option<String>,
     /// The name of the line.
     pub line: String,
+    /// The name of the PBX.
+    pub pbx: String,
     /// The route; none in rows of the service that precall replaces.
     pub route: Option<String>,
     /// The name of the state.
@@ -67,6 +69,10 @@ pub struct CallRow {
     pub summary_title: Option<String>,
     /// ElevenLabs' verdict on it: `success`, `failure` or `unknown`.
     pub call_successful: Option<String>,
+    /// What its conversations cost, in ElevenLabs' credits; none before a report says it.
+    pub cost_credits: Option<i64>,
+    /// The same in US dollars.
+    pub cost_usd: Option<f64>,
     /// Whether it is a test call of precall itself.
     pub canary: bool,
 }
@@ -80,6 +86,7 @@ impl CallRow {
             caller_id: row.try_get("caller_id")?,
             called_number: row.try_get("called_number")?,
             line: row.try_get("line")?,
+            pbx: row.try_get("pbx")?,
             route: row.try_get("route")?,
             state: row.try_get("state")?,
             status: row.try_get("status")?,
@@ -94,6 +101,8 @@ impl CallRow {
             last_seq: row.try_get("last_seq")?,
             summary_title: row.try_get("summary_title")?,
             call_successful: row.try_get("call_successful")?,
+            cost_credits: row.try_get("cost_credits")?,
+            cost_usd: row.try_get("cost_usd")?,
             canary: row.try_get("canary")?,
         })
     }
@@ -102,21 +111,31 @@ impl CallRow {
 /// The columns of [`CallRow`].
 macro_rules! call_columns {
     () => {
-        "id, call_id as conversation_id, threecx_call_id, caller_id, called_number, line, route, state, status, \
+        "id, call_id as conversation_id, threecx_call_id, caller_id, called_number, line, pbx, route, state, status, \
          cause, blame, told, voice_missing, cloned_voice_id, call_started_at, call_ended_at, duration_seconds, \
          last_seq, canary, agent.analysis ->> 'call_summary_title' as summary_title, \
-         agent.analysis ->> 'call_successful' as call_successful"
+         agent.analysis ->> 'call_successful' as call_successful, \
+         case when abs(cost.credits) < 1e18 then cost.credits::int8 end as cost_credits, \
+         cost.usd::float8 as cost_usd"
     };
 }
 
-/// `call_log` with the analysis of the agent's latest conversation, for [`call_columns!`].
+/// `call_log` with the analysis of the agent's latest conversation and the cost of all, for [`call_columns!`].
+// A cost that is no number, or that no column takes, must not fail the whole list.
 macro_rules! calls_with_analysis {
     () => {
         " from call_log
           left join lateral (
               select report -> 'analysis' as analysis from conversations
               where conversations.call = call_log.id and purpose = 'agent' order by ordinal desc limit 1
-          ) agent on true"
+          ) agent on true
+          left join lateral (
+              select
+                  sum((report ->> 'cost')::numeric) filter (where jsonb_typeof(report -> 'cost') = 'number') as credits,
+                  sum((report ->> 'cost_usd')::numeric)
+                      filter (where jsonb_typeof(report -> 'cost_usd') = 'number') as usd
+              from conversations where conversations.call = call_log.id
+          ) cost on true"
     };
 }
 

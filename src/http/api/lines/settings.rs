@@ -18,40 +18,40 @@ const COUNT_MAX: i32 = 1_000_000;
 pub(crate) struct Settings {
     /// The account; `default` when missing.
     #[schema(value_type = Option<NameText>)]
-    account_id: Option<String>,
+    pub(crate) account_id: Option<String>,
     /// The agent's id at ElevenLabs.
     #[schema(value_type = Option<NameText>)]
-    agent_id: Option<String>,
+    pub(crate) agent_id: Option<String>,
     /// ElevenLabs' id of the number that the agent calls from, for route `callback`.
     #[schema(value_type = Option<NameText>)]
-    phone_number_id: Option<String>,
+    pub(crate) phone_number_id: Option<String>,
     /// The greeting. NOTICE_MESSAGE is put in front of it.
     #[schema(value_type = Option<DescriptionText>)]
-    greeting_message: Option<String>,
+    pub(crate) greeting_message: Option<String>,
     /// The voice of the greeting.
     #[schema(value_type = Option<NameText>)]
-    greeting_voice_id: Option<String>,
+    pub(crate) greeting_voice_id: Option<String>,
     /// The agent's language, as `de`.
     #[schema(value_type = Option<NameText>)]
-    language: Option<String>,
+    pub(crate) language: Option<String>,
     /// The voice where there is no cloned one.
     #[schema(value_type = Option<NameText>)]
-    fallback_voice_id: Option<String>,
+    pub(crate) fallback_voice_id: Option<String>,
     /// A person or queue at the PBX for callers whom no agent can serve.
     #[schema(value_type = Option<NameText>)]
-    fallback_destination: Option<String>,
+    pub(crate) fallback_destination: Option<String>,
     /// Live calls of the line at once.
     #[schema(minimum = 1, maximum = 1_000_000)]
-    max_live_calls: Option<i32>,
+    pub(crate) max_live_calls: Option<i32>,
     /// Longest greeting on route `callback`, in seconds.
     #[schema(minimum = 1, maximum = 1_000_000)]
-    greeting_max_seconds: Option<i32>,
+    pub(crate) greeting_max_seconds: Option<i32>,
     /// How long a caller waits for the voice, in seconds.
     #[schema(minimum = 1, maximum = 1_000_000)]
-    clone_max_wait_seconds: Option<i32>,
+    pub(crate) clone_max_wait_seconds: Option<i32>,
     /// Who may hear a caller's voice.
     #[schema(value_type = Option<Policy>)]
-    voice_policy: Option<String>,
+    pub(crate) voice_policy: Option<String>,
 }
 
 impl From<LineSettings> for Settings {
