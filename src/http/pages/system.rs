@@ -20,8 +20,8 @@ use super::viewer::Viewer;
 use super::{answer, health, parts, shell};
 use crate::http::app_state::AppState;
 use crate::http::clock;
-use crate::http::ops::figures::SeenFigures;
 use crate::http::status::health::HealthAnswer;
+use crate::http::status::seen_figures::SeenFigures;
 
 /// `GET /system`.
 pub(crate) async fn page(app: web::Data<AppState>, viewer: Viewer) -> Result<HttpResponse, PageError> {
