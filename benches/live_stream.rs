@@ -16,11 +16,11 @@ use precall_test_support::KEY;
 use precall_test_support::harness::callers::Callers;
 use precall_test_support::harness::load::open_loop;
 use precall_test_support::harness::numbers::{millis, percentile};
-use precall_test_support::harness::ringing::{call_id, ring};
+use precall_test_support::harness::ringing::{change, ring};
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Plan, SECRET, World};
-use precall_test_support::harness::{self, Mode, Outcome, client};
-use serde_json::{Value, json};
+use precall_test_support::harness::world::{Cores, Plan, World};
+use precall_test_support::harness::{self, Mode, Outcome};
+use serde_json::Value;
 use tokio::task::JoinSet;
 
 /// The program under load, built with this bench.
@@ -109,14 +109,6 @@ async fn bench(mode: Mode) -> Outcome<()> {
     table.print("the service, the viewers and the changes");
     println!("  1 % of a core is 10 ms/s");
     world.service.end().await
-}
-
-/// A webhook that changes one call after the other. `run` makes the words of each run new.
-fn change(ordinal: usize, calls: usize, run: usize) -> Vec<u8> {
-    let state = format!("Talking {run}-{}", ordinal / calls);
-    let body =
-        json!({ "event_type": "CallStateChanged", "call_id": call_id(ordinal % calls), "state": state });
-    client::webhook(SECRET, &body)
 }
 
 /// Reads a stream without an end.

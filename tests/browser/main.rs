@@ -12,7 +12,10 @@
 
 use precall_test_support as support;
 
+mod call;
 mod live;
+mod pages;
+mod screenshots;
 mod sessions;
 mod stale;
 mod troubles;

@@ -13,6 +13,9 @@ use tempfile::TempDir;
 /// How long a page may take to show what a test waits for, on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The narrowest window, in pixels.
+const WINDOW_MIN: u32 = 500;
+
 /// A running browser. It ends with this value.
 pub struct Browser {
     pub client: Client,
@@ -79,7 +82,12 @@ impl Browser {
         };
         let port = port_of(&mut driver);
         let profile = tempfile::tempdir().unwrap();
-        let options = json!({ "args": arguments(&profile, width, height) });
+        let mut options = json!({ "args": arguments(&profile, width, height) });
+        if width < WINDOW_MIN {
+            // No window is that narrow: the browser plays a phone.
+            let metrics = json!({ "width": width, "height": height, "pixelRatio": 2 });
+            options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
+        }
         let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)

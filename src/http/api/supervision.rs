@@ -208,7 +208,8 @@ pub(super) fn is_on(app: &AppState) -> Result<(), Problem> {
     Err(Problem::new(Code::SupervisionOff, "SUPERVISION is off"))
 }
 
-fn code(why: NotSupervised) -> Code {
+/// The code of a refusal.
+pub(crate) fn code(why: NotSupervised) -> Code {
     match why {
         NotSupervised::Over => Code::CallNotLive,
         NotSupervised::Unannounced => Code::SupervisionOff,

@@ -19,6 +19,8 @@ macro_rules! files {
 const FILES: &[(&str, &str)] = files![
     "call/call.css",
     "call/call.js",
+    "call/ear.js",
+    "call/listen.js",
     "callers/callers.css",
     "callers/callers.js",
     "calls/calls.css",

@@ -15,6 +15,7 @@ mod requests;
 pub(super) mod search;
 mod state_tree;
 mod strips;
+mod supervise;
 mod time_travel;
 mod timeline;
 mod transcript;
@@ -22,6 +23,7 @@ mod transcript;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
+use precall_actors::api::SupervisionView;
 use precall_call::CallId;
 use serde::Deserialize;
 use uuid::Uuid;
@@ -71,9 +73,14 @@ pub(crate) async fn page(
         return Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish());
     }
     let record = Record::read(&app, id, viewer.sight()).await?;
-    let body = body(&app, &viewer, &record, query.at);
+    let supervision = supervise::view(&app, &viewer, &record).await;
+    let body = body(&app, &viewer, &record, query.at, supervision.as_ref());
     let title = format!("Call of {}", record.caller().as_deref().unwrap_or("a withheld number"));
-    let page = Page { title: &title, section: Section::Live, files: &["call/call.css", "call/call.js"] };
+    let files: &[&str] = match supervision {
+        Some(_) => &["call/call.css", "call/call.js", "call/listen.js"],
+        None => &["call/call.css", "call/call.js"],
+    };
+    let page = Page { title: &title, section: Section::Calls, files };
     let answer = shell::page(&viewer, &page, &body);
     let is_new = record.sight == Sight::Whole && app.looks.is_new(viewer.session.id, id, record.now);
     Ok(if is_new { seen(&viewer.principal, answer, "call_seen", Some(id), None) } else { answer })
@@ -89,7 +96,13 @@ fn part(id: &str, title: &str, content: &Markup) -> Markup {
     }
 }
 
-fn body(app: &AppState, viewer: &Viewer, record: &Record, at: Option<i64>) -> Markup {
+fn body(
+    app: &AppState,
+    viewer: &Viewer,
+    record: &Record,
+    at: Option<i64>,
+    supervision: Option<&SupervisionView>,
+) -> Markup {
     let (begin, end) = strips::scale(&record.moments, record.now);
     let place = time_travel::place(&record.moments, at);
     let travelled = place.and_then(|place| record.moments.get(place));
@@ -109,6 +122,10 @@ fn body(app: &AppState, viewer: &Viewer, record: &Record, at: Option<i64>) -> Ma
             }))
             div .columns {
                 div {
+                    @if let Some(view) = supervision {
+                        (part("supervision", "Live supervision", &supervise::state(view)))
+                        (supervise::controls(viewer, record))
+                    }
                     (part("actors", "Actors", &actors::shown(&actors, begin, running)))
                     (part("transcript", "Transcript", &transcript::shown(record)))
                     (part("report", "Report", &report::shown(record)))

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use super::load::open_loop;
 use super::world::{SECRET, World, incoming};
 use super::{Outcome, client};
@@ -14,6 +16,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The PBX's id of a call, by its ordinal.
 pub fn call_id(ordinal: usize) -> String {
     format!("bench-{ordinal}")
+}
+
+/// A webhook that changes one call after the other. `run` makes the words of each run new.
+pub fn change(ordinal: usize, calls: usize, run: usize) -> Vec<u8> {
+    let state = format!("Talking {run}-{}", ordinal / calls);
+    let body =
+        json!({ "event_type": "CallStateChanged", "call_id": call_id(ordinal % calls), "state": state });
+    client::webhook(SECRET, &body)
 }
 
 /// Places these calls and waits until all of them talk to an agent. `already`: calls that were placed before.
