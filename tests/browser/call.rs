@@ -34,7 +34,7 @@ async fn an_operator_opens_a_call_travels_in_time_and_hangs_it_up() {
     browser.press("\u{E007}").await;
     browser.says("#head", "bridge").await;
     assert!(browser.client.current_url().await.unwrap().path().ends_with(&call.to_string()));
-    browser.says("#timeline", "what the caller heard").await;
+    browser.says("#timeline", "the caller heard").await;
     browser.says("#actors", "greeting").await;
     // Time travel: the state after the first event.
     browser.open(&format!("/calls/{call}?at=1")).await;
@@ -62,7 +62,7 @@ async fn a_read_key_sees_no_action_and_cannot_act() {
     let call = world.call_of(&pbx_id).await;
     world.in_state(call, "conversing").await;
     browser.sign_in(READER, &format!("/calls/{call}")).await;
-    browser.says("#timeline", "what the caller heard").await;
+    browser.says("#timeline", "the caller heard").await;
     assert_eq!(browser.count("form.action").await, 0);
     let act = "const [path, done] = arguments;
         const csrf = document.querySelector('meta[name=csrf]').content;

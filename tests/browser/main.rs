@@ -1,6 +1,6 @@
 //! The dashboard in a real browser, against the whole service with a simulated 3CX and ElevenLabs.
 //!
-//! Needs Chromium and chromedriver (Debian: chromium, chromium-driver). `scripts/screenshots` runs the last module.
+//! Needs Chromium and chromedriver (Debian: chromium, chromium-driver).
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -15,7 +15,6 @@ use precall_test_support as support;
 mod call;
 mod live;
 mod pages;
-mod screenshots;
 mod sessions;
 mod stale;
 mod troubles;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::support::browser::Browser;
 use crate::support::proxy::{Affliction, Proxies, Trouble, Upstream};
-use crate::support::{PbxPlan, PbxWorld};
+use crate::support::{PbxPlan, PbxWorld, lasting};
 use crate::worlds::{READER, with_keys};
 
 const ALL: &str = "all";
@@ -28,7 +28,7 @@ async fn a_page_whose_stream_stalls_says_that_it_is_stale() {
     assert!(took < Duration::from_secs(15), "{took:?}");
     let ages = "return document.querySelector('#rows tr[data-id] td.number').textContent";
     let stopped = browser.run(ages, Vec::new()).await;
-    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    lasting(Duration::from_millis(2_500)).await;
     assert_eq!(browser.run(ages, Vec::new()).await, stopped, "ages stop");
     proxy.heal_all();
     browser.has("body.is-stale", 0).await;

@@ -1,5 +1,8 @@
 //! The page of a call and the search, as far as they need no database.
 
+use std::sync::Arc;
+
+use precall_actors::api::{LiveCall, Parties};
 use precall_call::{CallId, ConversationId};
 use uuid::Uuid;
 
@@ -41,18 +44,22 @@ async fn a_call_is_not_shown_while_the_database_is_away() {
 async fn an_id_of_the_pbx_or_a_conversation_leads_to_the_page_of_the_call() {
     let server = run();
     let (cookie, _) = sign_in(&server, READER).await;
-    let call = precall_actors::api::LiveCall {
+    let call = LiveCall {
         id: CallId(9),
+        parties: Arc::new(Parties {
+            threecx_call_id: Some("4711".to_owned()),
+            ..(*live_call().parties).clone()
+        }),
         conversation: Some(ConversationId::new("conv_a/b")),
         ..live_call()
     };
     server.engine.board.put(call);
     let page = format!("/calls/{}", Uuid::from_u128(9));
-    assert_eq!(place(&server, &cookie, "/calls/77").await, page);
-    assert_eq!(place(&server, &cookie, "/calls/77?at=4").await, format!("{page}?at=4"));
+    assert_eq!(place(&server, &cookie, "/calls/4711").await, page);
+    assert_eq!(place(&server, &cookie, "/calls/4711?at=4").await, format!("{page}?at=4"));
     assert_eq!(place(&server, &cookie, "/calls/conv_a%2Fb").await, page);
     for (wanted, found) in [
-        ("77", page.as_str()),
+        ("4711", page.as_str()),
         ("conv_a%2Fb", page.as_str()),
         (&Uuid::from_u128(9).to_string(), page.as_str()),
         ("%2B4930123456", "/calls?caller_id=%2B4930123456"),

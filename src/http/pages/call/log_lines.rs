@@ -70,7 +70,7 @@ mod tests {
             "05:00:01.123",
             "class=\"warn\">warning",
             "&lt;b&gt;retry",
-            "to=+***********78",
+            "to=+*****678",
             "took_us=1234567",
             "3 older lines",
         ] {

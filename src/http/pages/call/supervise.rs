@@ -1,5 +1,5 @@
-//! Live supervision: listen to the call, and tell its agent something. Scope `listen`, and only with `SUPERVISION=true`.
-//! The script `listen.js` plays the sound.
+//! Live supervision: listen to the call, and tell its agent something. Scope `listen`, and only with
+//! `SUPERVISION=true`. The script `listen.js` plays the sound.
 
 use maud::{Markup, html};
 use precall_actors::api::SupervisionView;

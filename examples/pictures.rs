@@ -1,4 +1,5 @@
-//! Pictures of the dashboard for the documents: `scripts/screenshots` makes them.
+//! Makes the pictures of the dashboard in docs/pictures, from a running service with simulators: `scripts/screenshots`.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a tool of developers")]
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,9 +7,8 @@ use std::time::Duration;
 use precall_simulators::elevenlabs::{Act, Say, Step};
 use serde_json::json;
 
-use crate::support::browser::Browser;
-use crate::support::{KEY, PbxPlan, PbxWorld, Plan};
-use crate::worlds::with_keys;
+use precall_test_support::browser::Browser;
+use precall_test_support::{KEY, PbxPlan, PbxWorld, Plan};
 
 fn agent() -> Vec<Step> {
     let say =
@@ -31,13 +31,12 @@ fn pages(call: &str) -> [(&'static str, String); 4] {
     ]
 }
 
-#[actix::test]
-#[ignore = "writes docs/pictures"]
-async fn pictures_of_the_pages() {
+#[actix::main]
+async fn main() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pictures");
     std::fs::create_dir_all(&folder).unwrap();
     let world = Plan { clone_delay: "6000", ..Plan::default() };
-    let plan = with_keys(PbxPlan { world, greeting_ms: 2_000, ..PbxPlan::default() }.bridge(agent()));
+    let plan = PbxPlan { world, greeting_ms: 2_000, ..PbxPlan::default() }.bridge(agent());
     let world = PbxWorld::with(plan).await;
     let mut legs = Vec::new();
     for n in 1..=6 {
