@@ -14,7 +14,6 @@ use precall_test_support::harness::ringing::{change, ring};
 use precall_test_support::harness::table::Table;
 use precall_test_support::harness::world::{Cores, Plan, World};
 use precall_test_support::harness::{self, Mode, Outcome};
-use serde_json::Value;
 
 /// The program under load, built with this bench.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_precall");
@@ -90,7 +89,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
             }
         }
         let seen = browser.run(TAKE, Vec::new()).await;
-        let [frames, late] = [0, 1].map(|which| numbers(&seen[which]));
+        let (frames, late, heap, rows): (Vec<f64>, Vec<f64>, f64, usize) = serde_json::from_value(seen)?;
         table.row(vec![
             rate_now.to_string(),
             frames.len().to_string(),
@@ -98,15 +97,11 @@ async fn bench(mode: Mode) -> Outcome<()> {
             format!("{:.1}", percentile(&frames, 0.95)),
             format!("{:.0}", percentile(&late, 0.5)),
             format!("{:.0}", percentile(&late, 0.95)),
-            format!("{:.1}", seen[2].as_f64().unwrap_or_default() / 1_048_576.0),
-            seen[3].to_string(),
+            format!("{:.1}", heap / 1_048_576.0),
+            rows.to_string(),
         ]);
     }
     table.print("the live board in Chromium, without a graphics card");
     drop(browser);
     world.service.end().await
-}
-
-fn numbers(list: &Value) -> Vec<f64> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_f64).collect()
 }

@@ -39,8 +39,10 @@ async fn changes_of(world: &World) -> Vec<(String, String)> {
         for method in methods.as_object().unwrap().keys() {
             let method = method.to_ascii_uppercase();
             let is_read = matches!(method.as_str(), "GET" | "HEAD" | "OPTIONS");
-            // What a provider sends is in the inbox. A transfer needs a leg: `operator_actions` has its rows.
-            let needs_leg = path.ends_with("/transfer") || path.ends_with("/fallback");
+            // What a provider sends is in the inbox. These need a leg: `operator_actions` and `supervision` have their
+            // rows.
+            let needs_leg =
+                ["/transfer", "/fallback", "/tell", "/say"].iter().any(|action| path.ends_with(action));
             if !is_read && !needs_leg && !path.starts_with("/webhook/") && path.starts_with('/') {
                 found.push((method, path.clone()));
             }

@@ -1,12 +1,15 @@
 //! A real browser without a window: Chromium, driven by chromedriver.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use fantoccini::elements::Element;
 use fantoccini::{Client, ClientBuilder, Locator};
 use hyper_util::client::legacy::connect::HttpConnector;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -26,8 +29,10 @@ pub struct Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends its browser.
-        drop(self.driver.kill());
+        // The driver and its browser are a group of processes.
+        if let Ok(group) = i32::try_from(self.driver.id()) {
+            let _gone_already = killpg(Pid::from_raw(group), Signal::SIGKILL);
+        }
         drop(self.driver.wait());
     }
 }
@@ -67,6 +72,7 @@ impl Browser {
     pub async fn sized(site: &str, width: u32, height: u32) -> Option<Self> {
         let started = Command::new("chromedriver")
             .args(["--port=0"])
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn();

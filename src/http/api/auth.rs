@@ -12,7 +12,7 @@ use crate::config::{Principal, Scope, key_digest};
 use crate::http::app_state::AppState;
 use crate::http::client_address;
 use crate::http::error::{Code, Problem};
-use crate::http::sessions::{CSRF, is_from_elsewhere};
+use crate::http::sessions::{CSRF, Session, is_from_elsewhere};
 
 /// The scope that a handler needs.
 pub(crate) trait Needs: 'static {
@@ -104,7 +104,10 @@ fn admit(request: &HttpRequest, scope: Scope) -> Result<(Principal, Grant), Prob
             let key = key_digest(presented).ok_or_else(|| Problem::of(Code::Internal))?;
             (principal, key, None)
         }
-        None => of_session(&app, request, address)?,
+        None => {
+            let (principal, session) = of_session(&app, request, address)?;
+            (principal, session.key, Some(session.id))
+        }
     };
     if !principal.scopes.allow(scope) {
         let detail = format!("this needs a key with the scope {}", scope.name());
@@ -122,7 +125,7 @@ fn of_session(
     app: &AppState,
     request: &HttpRequest,
     address: Option<IpAddr>,
-) -> Result<(Principal, [u8; 32], Option<[u8; 32]>), Problem> {
+) -> Result<(Principal, Session), Problem> {
     let Some(session) = app.sessions.of(request) else {
         let detail = match app.keys.is_empty() {
             true => "the API is closed: there is no key (set API_KEYS)",
@@ -138,7 +141,7 @@ fn of_session(
     }
     let mut principal = app.keys.owner(&session.key, address)?;
     principal.wants_masks = !session.shows_personal;
-    Ok((principal, session.key, Some(session.id)))
+    Ok((principal, session))
 }
 
 /// A bearer token, else `X-API-Key`: a proxy may use `Authorization` for itself.

@@ -34,7 +34,8 @@ pub(super) fn light(name: &str, tone: Tone, words: &str) -> Markup {
 
 /// A name of the engine in words: `voice_missing` is "voice missing".
 pub(super) fn words(name: &str) -> String {
-    name.replace('_', " ")
+    // The log's name of an utterance: a line is a telephone line.
+    if name == "line_spoken" { "utterance".to_owned() } else { name.replace('_', " ") }
 }
 
 /// A state of a call in words.

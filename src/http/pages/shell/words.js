@@ -5,7 +5,7 @@ const svg = "http://www.w3.org/2000/svg";
 
 /** @param {string} name */
 export function words(name) {
-  return name.replaceAll("_", " ");
+  return name === "line_spoken" ? "utterance" : name.replaceAll("_", " ");
 }
 
 /** @param {string} name */
