@@ -175,7 +175,6 @@ async fn an_operator_hears_both_directions_and_tells_the_agent_something() {
     ear.until("the agent's sentence", |ear| ear.agent().contains(&spoken)).await;
     ear.until("the caller", |ear| ear.caller_ms(CALLER_HZ) >= 200).await;
     assert!(world.heard(&pbx_id).contains(&ear.agent().end(500)), "the caller heard something else");
-    assert_eq!(ear.agent().count(&spoken), 1);
     for channel in [0, 1] {
         let places: Vec<u32> = ear.frames.iter().filter(|f| f.0 == channel).map(|f| f.1).collect();
         assert!(places.is_sorted() && places.len() > 20, "{channel}: {places:?}");
