@@ -9,7 +9,8 @@ use precall_call::{
     ProofWay, ProvedBy, Purpose, Report, Request, Route, Rung, Speaker, Telling, VoiceId, VoiceSource,
     VoiceWait,
 };
-use precall_test_support::call_policy;
+
+use crate::calls::call_policy;
 
 pub const SECOND: i64 = 1_000_000;
 pub const NOTICE: &str = "0a1b2c3d4e5f";
