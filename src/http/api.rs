@@ -14,6 +14,7 @@ pub(super) mod erasure;
 mod etag;
 pub(super) mod events;
 pub(super) mod fields;
+mod grant;
 pub(super) mod idempotency;
 pub(super) mod json_body;
 pub(super) mod keys;

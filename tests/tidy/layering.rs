@@ -11,7 +11,7 @@ use crate::tree::{catches, holds, spares, tree};
 const CLOCK: [&str; 3] = ["crates/base/src/clock/host.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Files that may measure a wait or a duration that no call's log ever sees, and why.
-const STOPWATCHES: [(&str, &str); 23] = [
+const STOPWATCHES: [(&str, &str); 24] = [
     ("actors/src/lifecycle/", "waits for what it starts and stops"),
     ("actors/src/erasure/", "waits for deletions elsewhere"),
     ("crates/audio/src/", "paces audio"),
@@ -29,6 +29,7 @@ const STOPWATCHES: [(&str, &str); 23] = [
     ("src/logging/file.rs", "checks its file from time to time"),
     ("src/logging/libraries.rs", "one line a second"),
     ("src/http/api/events.rs", "paces a stream"),
+    ("src/http/api/grant.rs", "how often a right is looked at"),
     ("src/http/api/live_stream.rs", "cuts a client that is too slow"),
     ("src/http/api/live_stream/feed.rs", "paces a stream"),
     ("src/http/api/listen.rs", "gives up a silent connection"),

@@ -8,6 +8,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::{FromRequest, HttpMessage as _, HttpRequest};
 
+use super::grant::Grant;
 use crate::config::{Principal, Scope, key_digest};
 use crate::http::app_state::AppState;
 use crate::http::client_address;
@@ -69,26 +70,6 @@ impl<N: Needs> FromRequest for Allowed<N> {
 /// A request with this header is answered as if its key had no scope `pii`, and gets no audit row: for boards, which
 /// ask again and again.
 const MASKED: &str = "x-masked";
-
-/// What a request is allowed by. An answer without an end looks at it again: a key may be revoked meanwhile.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Grant {
-    /// SHA-256 of the key.
-    key: [u8; 32],
-    session: Option<[u8; 32]>,
-    address: Option<IpAddr>,
-    scope: Scope,
-}
-
-impl Grant {
-    /// Whether key and session still allow the request. This counts as a use of both: a page with an open stream is in
-    /// use.
-    pub(crate) fn holds(&self, app: &AppState) -> bool {
-        let has_session = self.session.is_none_or(|id| app.sessions.used(id).is_some());
-        let owner = app.keys.owner(&self.key, self.address);
-        has_session && owner.is_ok_and(|principal| principal.scopes.allow(self.scope))
-    }
-}
 
 /// The owner of the request's API key, or of the session of a page, if it has the scope.
 pub(crate) fn authorise(request: &HttpRequest, scope: Scope) -> Result<Principal, Problem> {

@@ -18,7 +18,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use utoipa::ToSchema;
 
-use super::auth::{Allowed, Grant, Read};
+use super::auth::{Allowed, Read};
+use super::grant::GrantWatch;
 use super::open_streams::OpenStream;
 use super::page::NoQuery;
 use crate::http::api::read::read;
@@ -35,8 +36,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How often a stream checks whether precall is shutting down.
 const SHUTDOWN_CHECK: Duration = Duration::from_secs(1);
-/// How often a stream looks whether it is still allowed.
-pub(super) const GRANT_CHECK: Duration = Duration::from_secs(5);
 /// A comment is sent at least this often. It shows clients and proxies that the connection is open. After a client has
 /// gone, the second comment fails and ends the stream.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -126,8 +125,7 @@ pub(crate) async fn events(
         waiting: VecDeque::from([Bytes::from(format!("retry: 2000\n: from {sent}\n\n"))]),
         last_sent: Instant::now(),
         next_read: Instant::now(),
-        grant: reader.grant,
-        granted: Instant::now(),
+        grant: reader.grant.watched(),
         _open: open,
     };
     follower.compare();
@@ -160,9 +158,7 @@ struct Follower {
     last_sent: Instant,
     /// Earliest time of the next read.
     next_read: Instant,
-    /// Looked at again every [`GRANT_CHECK`], last at `granted`.
-    grant: Grant,
-    granted: Instant,
+    grant: GrantWatch,
     _open: OpenStream,
 }
 
@@ -182,7 +178,7 @@ impl Follower {
             if let Some(ready) = self.waiting.pop_front() {
                 return Some(ready);
             }
-            if self.app.engine.health().draining || !self.is_allowed() {
+            if self.app.engine.health().draining || !self.grant.holds(&self.app) {
                 return None;
             }
             self.compare();
@@ -200,15 +196,6 @@ impl Follower {
                 return Some(Bytes::from_static(b": still here\n\n"));
             }
         }
-    }
-
-    /// Whether the client's key and session still allow the stream.
-    fn is_allowed(&mut self) -> bool {
-        if self.granted.elapsed() < GRANT_CHECK {
-            return true;
-        }
-        self.granted = Instant::now();
-        self.grant.holds(&self.app)
     }
 
     /// Compares what the client asked for with the positions of the database, once they are known: not before the

@@ -16,12 +16,12 @@ use slog::info;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use uuid::Uuid;
 
-use super::auth::{self, Allowed, Listen};
+use super::auth::{Allowed, Listen};
 use super::call_id::call_id;
+use super::grant::Grant;
 use super::origin;
 use super::page::NoQuery;
 use super::supervision::{NOT_NOW, is_on, problem};
-use crate::config::Scope;
 use crate::http::app_state::AppState;
 use crate::http::audit_trail;
 use crate::http::error::{Code, Problem};
@@ -115,8 +115,15 @@ pub(crate) async fn listen(
     if let Some(connection) = request.conn_data::<Upgraded>() {
         connection.set();
     }
-    let listener =
-        ListenSession { app, request, call, session, listening, heard: Instant::now(), told_dropped: 0 };
+    let listener = ListenSession {
+        app,
+        grant: operator.grant,
+        call,
+        session,
+        listening,
+        heard: Instant::now(),
+        told_dropped: 0,
+    };
     actix_web::rt::spawn(async move { listener.serve(messages, who.to_string()).await });
     Ok(response)
 }
@@ -160,8 +167,7 @@ impl Ended {
 /// One connection.
 struct ListenSession {
     app: web::Data<AppState>,
-    /// To check its key again.
-    request: HttpRequest,
+    grant: Grant,
     call: Uuid,
     session: Session,
     listening: Listening,
@@ -258,7 +264,7 @@ impl ListenSession {
         if !self.app.settings().supervision {
             return Err(Ended::SupervisionOff);
         }
-        if auth::authorise(&self.request, Scope::Listen).is_err() {
+        if !self.grant.holds(&self.app) {
             return Err(Ended::KeyRefused);
         }
         let frames = self.listening.tap.dropped();

@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use utoipa::ToSchema;
 
 use self::feed::Joined;
-use super::auth::{Allowed, Grant, Read};
-use super::events::GRANT_CHECK;
+use super::auth::{Allowed, Read};
+use super::grant::GrantWatch;
 use super::open_streams::OpenStream;
 use super::page::NoQuery;
 use crate::http::app_state::AppState;
@@ -76,8 +76,7 @@ pub(crate) async fn stream(
         rest: Bytes::new(),
         began: Instant::now(),
         messages,
-        grant: reader.grant,
-        granted: Instant::now(),
+        grant: reader.grant.watched(),
         _open: open,
     };
     Ok(HttpResponse::Ok()
@@ -102,9 +101,7 @@ struct Viewer {
     rest: Bytes,
     began: Instant,
     messages: broadcast::Receiver<Bytes>,
-    /// Looked at again every [`GRANT_CHECK`], last at `granted`.
-    grant: Grant,
-    granted: Instant,
+    grant: GrantWatch,
     _open: OpenStream,
 }
 
@@ -120,11 +117,8 @@ impl Viewer {
     /// or session ends.
     async fn next(&mut self) -> Option<Bytes> {
         while self.rest.is_empty() {
-            if self.granted.elapsed() >= GRANT_CHECK {
-                self.granted = Instant::now();
-                if !self.grant.holds(&self.app) {
-                    return None;
-                }
+            if !self.grant.holds(&self.app) {
+                return None;
             }
             self.rest = match self.waiting.pop_front() {
                 Some(first) => first,

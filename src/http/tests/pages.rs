@@ -1,6 +1,9 @@
 //! Sessions of the dashboard: signing in and out, and what a page may change.
 
-use super::client::{Answer, get, send};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::client::{Answer, PATIENCE, connect, get, head, read_until, send};
 use super::harness::{OPERATOR, READER, Running, run};
 
 /// Sends the form of a page.
@@ -81,6 +84,24 @@ async fn signing_out_ends_the_session() {
     assert_eq!((answer.status, answer.headers["location"].as_str()), (303, "/sign-in"));
     assert_eq!(get(server.address, "/", &[("cookie", &cookie)]).await.status, 303);
     assert_eq!(get(server.address, "/api/v1/live", &[("cookie", &cookie)]).await.status, 401);
+}
+
+#[actix_web::test]
+async fn a_stream_ends_with_the_session_that_it_began_with() {
+    let server = run();
+    let (cookie, token) = sign_in(&server, READER).await;
+    let mut streams = Vec::new();
+    for path in ["/api/v1/live/stream", "/api/v1/events"] {
+        let mut stream = connect(server.address).await;
+        stream.write_all(head("GET", path, &[("cookie", &cookie)]).as_bytes()).await.unwrap();
+        read_until(&mut stream, "retry: 2000").await;
+        streams.push(stream);
+    }
+    assert_eq!(post(&server, "/sign-out", &cookie, &format!("csrf={token}")).await.status, 303);
+    for mut stream in streams {
+        let mut rest = Vec::new();
+        timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the stream ends").unwrap();
+    }
 }
 
 #[actix_web::test]
