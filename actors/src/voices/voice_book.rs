@@ -1,6 +1,7 @@
 //! The voice book: the actor that owns all voices of the engine. [`VoiceRules`] and [`SlotRules`] decide; it acts.
 
 mod entitlement;
+mod messages;
 mod prefetch;
 mod progress;
 mod reconcile;
@@ -13,7 +14,6 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Recipient, Supervised};
 use precall_base::clock;
 use precall_call::{At, CallId, CloneJobId, NoVoice, VoiceId};
-use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{StoreError, voices};
 use slog::{info, warn};
 
@@ -25,10 +25,14 @@ use crate::voices::rules::VoiceRules;
 use crate::voices::services::VoiceServices;
 use crate::voices::slot_rules::{HeldVoice, SlotRules};
 use crate::voices::terms::{
-    CachedClone, CloneOrder, Failure, JobEnd, MappedCaller, VoiceOrder, VoiceOutcome, VoiceRequest,
+    CachedClone, CloneOrder, Failure, JobEnd, MappedCaller, VoiceOrder, VoiceOutcome,
 };
 
 pub(crate) use entitlement::{CheckEntitlements, RevokeVoices, VoiceRevoked};
+pub(crate) use messages::{
+    CancelRequest, FailedJob, ForgetVoice, JobEvent, LoadCache, LookUpCached, RequestVoice,
+    ResolveUnfinished, VoiceAnswer,
+};
 pub use prefetch::ClonedAhead;
 pub(crate) use prefetch::{CloneAhead, CloneFor, ForgetRefusal};
 pub(crate) use progress::CloneMoved;
@@ -45,83 +49,6 @@ const READ_WITHIN: Duration = Duration::from_secs(3);
 
 /// Time limit for reading a sample's mark, within `READ_WITHIN`.
 const MARK_WITHIN: Duration = Duration::from_millis(1_500);
-
-/// A call requests its caller's voice.
-#[derive(Message)]
-#[rtype(result = "()")]
-pub(crate) struct RequestVoice {
-    /// The call and its caller's proof.
-    pub request: VoiceRequest,
-    /// The caller.
-    pub key: CallerKey,
-    /// Receives the outcome once.
-    pub reply: Recipient<VoiceAnswer>,
-    /// Hears how far the clone is, until the outcome.
-    pub progress: Recipient<CloneMoved>,
-}
-
-/// The answer to a call that requested a voice.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct VoiceAnswer {
-    /// The outcome.
-    pub outcome: VoiceOutcome,
-    /// The clone job that failed the call, if one did, and why, in words.
-    pub failed: Option<FailedJob>,
-}
-
-/// Why a job gave its calls no voice.
-#[derive(Clone, Debug)]
-pub(crate) struct FailedJob {
-    /// The job.
-    pub job: CloneJobId,
-    /// The reason that its calls are told.
-    pub why: NoVoice,
-    /// The provider's words, or ours.
-    pub words: String,
-}
-
-/// A call no longer waits for a voice.
-#[derive(Clone, Copy, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct CancelRequest {
-    /// The call.
-    pub call: CallId,
-}
-
-/// Progress of a clone job.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) enum JobEvent {
-    /// The upload has started: the provider may have the sample.
-    Uploading(CloneJobId),
-    /// The clone timeout has passed; the job continues.
-    Late(CloneJobId),
-    /// The job has ended. A failure comes with the provider's words, or ours.
-    Ended(CloneJobId, JobEnd, Option<String>),
-    /// The job's actor has stopped; it may have panicked.
-    Down(CloneJobId),
-}
-
-/// Looks up the cached voice of a caller.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "Option<VoiceId>")]
-pub(crate) struct LookUpCached(pub CallerKey);
-
-/// Removes a caller's clone from the cache. False if there was none.
-#[derive(Clone, Debug, Message)]
-#[rtype(result = "bool")]
-pub(crate) struct ForgetVoice(pub CallerKey);
-
-/// Loads the cached clones of the database at the start.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct LoadCache(pub Vec<CachedVoice>);
-
-/// Clone jobs whose outcome was lost in a crash.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub(crate) struct ResolveUnfinished(pub Vec<UnfinishedClone>);
 
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
