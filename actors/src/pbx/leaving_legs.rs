@@ -39,3 +39,25 @@ impl LeavingLegs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    //! Tests of the legs that must leave.
+
+    use precall_providers::threecx::address::{Dn, ParticipantId};
+
+    use super::*;
+
+    #[test]
+    fn a_leg_that_was_gone_before_its_order_began_is_not_ordered_about_for_ever() {
+        let [known, unknown] =
+            [1, 2].map(|number| LegAddress { dn: Dn::new("900"), participant: ParticipantId(number) });
+        let legs = LeavingLegs::default();
+        assert!(legs.begin(&known) && legs.begin(&unknown));
+        assert!(!legs.begin(&known), "one order at a time");
+        legs.compared(|leg| *leg == known);
+        assert_eq!((legs.has(&known), legs.has(&unknown)), (true, false));
+        legs.over(&known);
+        assert!(!legs.has(&known));
+    }
+}
