@@ -75,13 +75,15 @@ fn the_lines_of_a_call_are_kept_for_its_page() {
     let (logging, captured) = json(&log(None));
     let id = uuid::Uuid::now_v7().to_string();
     let call = logging.logger().new(o!("call" => id.clone()));
-    info!(call, "call moved"; "to" => "holding");
+    info!(call, "call moved"; "to" => "+4915112345678");
     info!(logging.logger(), "about nobody");
     slog::debug!(call, "below the level");
     drop(logging);
     let (kept, dropped) = super::RecentLines::of_process().of(&id);
     assert_eq!((kept.len(), dropped), (1, 0));
-    assert_eq!(serde_json::from_str::<Value>(&kept[0]).unwrap(), captured.lines()[0]);
+    let line: Value = serde_json::from_str(&kept[0]).unwrap();
+    assert_eq!(line, captured.lines()[0]);
+    assert_eq!(line["to"], "+*****678", "hidden as in the log");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! masked for every key.
 
 use jiff::Timestamp;
-use precall_actors::api::{CloneProgress, Counters, EndedCall, LiveCall};
+use precall_actors::api::{CloneProgress, Counters, EndedCall, LiveCall, Parties};
 use precall_call::{At, Blame};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -13,11 +13,9 @@ use crate::http::openapi::names::{
 };
 use crate::story::causes;
 
-/// A live call.
+/// Who calls whom.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct LiveView {
-    /// precall's id.
-    id: String,
+pub(crate) struct PartiesView {
     /// The PBX's id.
     threecx_call_id: Option<String>,
     /// The name of the PBX.
@@ -28,6 +26,16 @@ pub(crate) struct LiveView {
     called_number: Option<String>,
     /// The line's name.
     line: String,
+}
+
+/// A live call.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct LiveView {
+    /// precall's id.
+    id: String,
+    /// Who calls whom.
+    #[serde(flatten)]
+    parties: PartiesView,
     /// How greeting and agent reach the caller.
     #[schema(value_type = CallRoute)]
     route: &'static str,
@@ -87,16 +95,9 @@ pub(crate) struct CloneView {
 pub(crate) struct EndedView {
     /// precall's id.
     id: String,
-    /// The PBX's id.
-    threecx_call_id: Option<String>,
-    /// The name of the PBX.
-    pbx: String,
-    /// The number, masked.
-    caller: String,
-    /// The called number, E.164 or as the PBX wrote it.
-    called_number: Option<String>,
-    /// The line's name.
-    line: String,
+    /// Who calls whom.
+    #[serde(flatten)]
+    parties: PartiesView,
     /// How greeting and agent reached the caller.
     #[schema(value_type = CallRoute)]
     route: &'static str,
@@ -152,14 +153,9 @@ pub(crate) struct CountersView {
 
 impl LiveView {
     pub(crate) fn of(call: LiveCall) -> Self {
-        let parties = &call.parties;
         Self {
             id: call.id.to_string(),
-            threecx_call_id: parties.threecx_call_id.clone(),
-            pbx: parties.pbx.clone(),
-            caller: parties.caller.clone(),
-            called_number: parties.called.clone(),
-            line: parties.line.clone(),
+            parties: PartiesView::from(&*call.parties),
             route: call.route.name(),
             state: call.state,
             state_since: clock::timestamp(At(call.state_since)),
@@ -180,6 +176,18 @@ impl LiveView {
     }
 }
 
+impl From<&Parties> for PartiesView {
+    fn from(parties: &Parties) -> Self {
+        Self {
+            threecx_call_id: parties.threecx_call_id.clone(),
+            pbx: parties.pbx.clone(),
+            caller: parties.caller.clone(),
+            called_number: parties.called.clone(),
+            line: parties.line.clone(),
+        }
+    }
+}
+
 impl From<CloneProgress> for CloneView {
     fn from(progress: CloneProgress) -> Self {
         Self {
@@ -193,15 +201,11 @@ impl From<CloneProgress> for CloneView {
 
 impl EndedView {
     pub(crate) fn of(call: EndedCall) -> Self {
-        let (parties, release) = (&call.parties, call.release);
+        let release = call.release;
         let (why, told) = (causes::cause(release.cause, release.blame), causes::told(release.told));
         Self {
             id: call.id.to_string(),
-            threecx_call_id: parties.threecx_call_id.clone(),
-            pbx: parties.pbx.clone(),
-            caller: parties.caller.clone(),
-            called_number: parties.called.clone(),
-            line: parties.line.clone(),
+            parties: PartiesView::from(&*call.parties),
             route: call.route.name(),
             voice: call.voice,
             voice_missing: call.voice_missing,

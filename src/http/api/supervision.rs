@@ -150,8 +150,6 @@ pub(crate) async fn tell(
     pass(&app, &operator, &id, order.into_inner(), Telling::Context).await
 }
 
-problems!(SayProblems: API, SCOPE, ONCE, BODY, CALL, ENGINE, NOT_NOW, &[Code::NotConversing, Code::NotPossible]);
-
 /// Asks the agent of a bridged call to say a sentence to the caller. ElevenLabs has no message that makes an agent say
 /// given words: the agent gets an instruction in place of the caller's speech (`user_message`), and may word it in its
 /// own way. Needs the scopes `listen` and `operate`.
@@ -163,7 +161,7 @@ problems!(SayProblems: API, SCOPE, ONCE, BODY, CALL, ENGINE, NOT_NOW, &[Code::No
     security(("bearer" = []), ("api_key" = [])),
     responses(
         (status = 202, body = Told),
-        SayProblems,
+        TellProblems,
     ),
 )]
 pub(crate) async fn say(

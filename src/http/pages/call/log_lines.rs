@@ -1,7 +1,6 @@
-//! The log lines of a call, from memory. Scope `operate`.
+//! The log lines of a call, from memory. Scope `operate`. Secrets and numbers are hidden in them as in the log.
 
 use maud::{Markup, html};
-use precall_base::redact::hide;
 use serde_json::{Map, Value};
 
 use crate::http::pages::parts;
@@ -28,7 +27,7 @@ pub(super) fn shown((lines, dropped): &(Vec<String>, u64)) -> Markup {
 fn one(line: &str) -> Markup {
     // A line that was cut is no JSON.
     let Ok(fields) = serde_json::from_str::<Map<String, Value>>(line) else {
-        return html! { li { code { (hide(line)) } } };
+        return html! { li { code { (line) } } };
     };
     let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
     let tone = match text("level") {
@@ -49,7 +48,7 @@ fn one(line: &str) -> Markup {
 }
 
 fn shown_value(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), |text| hide(text).into_owned())
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -59,23 +58,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_has_its_fields_and_no_number() {
+    fn a_line_has_its_fields_as_text() {
         let line = serde_json::json!({
             "ts": "2026-11-30T05:00:01.123456Z", "level": "warning", "msg": "<b>retry", "call": "1",
-            "to": "+4915112345678", "took_us": 1234567,
+            "to": "+49*****678", "took_us": 1234567,
         });
-        let page =
-            shown(&(vec![line.to_string(), "{\"msg\":\"cut 4915112345678".to_owned()], 3)).into_string();
+        let page = shown(&(vec![line.to_string(), "{\"msg\":\"cut short".to_owned()], 3)).into_string();
         for part in [
             "05:00:01.123",
             "class=\"warn\">warning",
             "&lt;b&gt;retry",
-            "to=+*****678",
+            "to=+49*****678",
+            "cut short",
             "took_us=1234567",
             "3 older lines",
         ] {
             assert!(page.contains(part), "{part}: {page}");
         }
-        assert!(!page.contains("15112345678"), "{page}");
     }
 }

@@ -1,7 +1,5 @@
 // Callers and voices: uploads a sample with its progress, and maps a new caller.
-import { signIn, toast } from "../shell/shell.js";
-
-const csrf = document.querySelector('meta[name="csrf"]')?.getAttribute("content") ?? "";
+import { csrf, reloadAfterActions, signIn, toast } from "../shell/shell.js";
 
 /**
  * Sends a body, and tells how much of it is away.
@@ -91,4 +89,4 @@ document.addEventListener("submit", (event) => {
     void map(form);
   }
 });
-document.addEventListener("precall:acted", () => setTimeout(() => location.reload(), 1200));
+reloadAfterActions();

@@ -1,5 +1,5 @@
 // Lines: sends the next version of a line, and opens the page of a number.
-import { api, confirmed, toast } from "../shell/shell.js";
+import { api, confirmed, reloadAfterActions, toast } from "../shell/shell.js";
 
 const form = /** @type {HTMLFormElement | null} */ (document.getElementById("next-version"));
 form?.addEventListener("submit", (event) => {
@@ -37,4 +37,4 @@ document.getElementById("open-line")?.addEventListener("submit", (event) => {
   const number = new FormData(/** @type {HTMLFormElement} */ (event.target)).get("number");
   location.assign(`/lines/${encodeURIComponent(String(number))}`);
 });
-document.addEventListener("precall:acted", () => setTimeout(() => location.reload(), 1200));
+reloadAfterActions();

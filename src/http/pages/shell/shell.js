@@ -1,6 +1,7 @@
 // What every page does: keys, local times, the theme, and actions with their confirmation.
 
-const csrf = document.querySelector('meta[name="csrf"]')?.getAttribute("content") ?? "";
+/** The token of the session, which every change carries. */
+export const csrf = document.querySelector('meta[name="csrf"]')?.getAttribute("content") ?? "";
 
 /**
  * Makes an element. Text from outside is only ever text.
@@ -162,6 +163,11 @@ export function localTimes(below) {
     const at = new Date(time.getAttribute("datetime") ?? "");
     if (!Number.isNaN(at.getTime())) time.setAttribute("title", `${at.toLocaleString()} local time`);
   }
+}
+
+/** Loads the page again after an action, a moment later, so that its result can be read first. */
+export function reloadAfterActions() {
+  document.addEventListener("precall:acted", () => setTimeout(() => location.reload(), 1200));
 }
 
 /** Rows that `j` and `k` go through, in a table with `data-rows`. */

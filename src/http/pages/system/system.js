@@ -1,5 +1,5 @@
 // The inside of the process: fetches the figures again every few seconds while the page is seen.
-import { byId, localTimes, signIn } from "../shell/shell.js";
+import { byId, localTimes, reloadAfterActions, signIn } from "../shell/shell.js";
 
 const EVERY = 3000;
 let failures = 0;
@@ -30,4 +30,4 @@ setInterval(() => {
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) void update();
 });
-document.addEventListener("precall:acted", () => setTimeout(() => location.reload(), 1200));
+reloadAfterActions();
