@@ -128,6 +128,8 @@ enum Command {
     Transfer(act::TransferArguments),
     /// Send the caller of a live call to FALLBACK_DESTINATION.
     Fallback(act::Arguments),
+    /// Let a live call go on in the fallback voice instead of the caller's cloned voice.
+    FallbackVoice(act::Arguments),
     /// Clone the voice of a call's caller once more, for this call or the next one.
     RetryClone(act::Arguments),
     /// Pack an archive for a fault report: without secrets, transcripts and whole numbers.
@@ -208,6 +210,7 @@ pub fn run() -> ExitCode {
         Command::Hangup(arguments) => in_system(act::hangup(arguments)),
         Command::Transfer(arguments) => in_system(act::transfer(arguments)),
         Command::Fallback(arguments) => in_system(act::fallback(arguments)),
+        Command::FallbackVoice(arguments) => in_system(act::fallback_voice(arguments)),
         Command::RetryClone(arguments) => in_system(act::retry_clone(arguments)),
         Command::Bundle(arguments) => in_system(bundle::run(arguments)),
         Command::Bypass { command } => in_system(bypass::run(command)),

@@ -1,4 +1,4 @@
-//! Commands that act on a call: `hangup`, `transfer`, `fallback`, `retry-clone`.
+//! Commands that act on a call: `hangup`, `transfer`, `fallback`, `fallback-voice`, `retry-clone`.
 
 use serde_json::{Value, json};
 
@@ -61,6 +61,11 @@ pub(super) async fn transfer(arguments: TransferArguments) -> Exit {
 pub(super) async fn fallback(Arguments { call, output }: Arguments) -> Exit {
     let say = |id: &str, _: &Value| format!("The caller of {id} is sent to FALLBACK_DESTINATION.");
     output.act(&call, "fallback", &json!({}), say).await
+}
+
+pub(super) async fn fallback_voice(Arguments { call, output }: Arguments) -> Exit {
+    let say = |id: &str, _: &Value| format!("{id} goes on in the fallback voice.");
+    output.act(&call, "fallback-voice", &json!({}), say).await
 }
 
 pub(super) async fn retry_clone(Arguments { call, output }: Arguments) -> Exit {

@@ -32,7 +32,7 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
             units are in the names. Errors are `application/problem+json` with a stable `code`."),
     paths(
         calls::list, calls::one, calls::events, wire::wire, operate::hangup, operate::handoff, operate::transfer,
-        operate::fallback, operate::retry_clone, live::live, live_stream::stream,
+        operate::fallback, operate::fallback_voice, operate::retry_clone, live::live, live_stream::stream,
         supervision::state, listen::listen, supervision::tell, supervision::say,
         config::show, config::reload, drain::drain,
         keys::list, keys::create, keys::revoke,

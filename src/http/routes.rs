@@ -92,6 +92,7 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/calls/{id}/transfer").route(post().to(operate::transfer)))
                 .service(resource("/calls/{id}/fallback").route(post().to(operate::fallback)))
                 .service(resource("/calls/{id}/retry-clone").route(post().to(operate::retry_clone)))
+                .service(resource("/calls/{id}/fallback-voice").route(post().to(operate::fallback_voice)))
                 .service(readable("/calls/{id}/supervision", supervision::state))
                 .service(resource("/calls/{id}/listen").route(get().to(listen::listen)))
                 .service(resource("/calls/{id}/tell").route(post().to(supervision::tell)))

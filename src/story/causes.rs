@@ -133,13 +133,14 @@ pub(crate) fn no_voice(why: NoVoice) -> &'static str {
         NoVoice::BreakerOpen => "cloning had failed several times in a row, so precall did not try",
         NoVoice::Budget => "a budget for clones was used up",
         NoVoice::Erased => "the caller's data was erased",
+        NoVoice::OperatorAsked => "an operator asked for the fallback voice",
     }
 }
 
 /// What to do about a missing voice; none where it is as it should be.
 pub(crate) fn voice_advice(why: NoVoice) -> Option<&'static str> {
     Some(match why {
-        NoVoice::Erased => return None,
+        NoVoice::Erased | NoVoice::OperatorAsked => return None,
         NoVoice::NoMapping => "Map the caller to a voice sample: `PUT /api/v1/callers/{caller_id}`.",
         NoVoice::NoConsent => {
             "Add a consent of the speaker that covers this sample: `POST /api/v1/speakers/{id}/consents`."

@@ -122,6 +122,7 @@ pub(super) fn sentence(event: &Event, scene: Scene<'_>) -> Option<String> {
                 Request::HangUp => format!("{who} ended the call"),
                 Request::HandOff => format!("{who} asked for the handoff"),
                 Request::RetryClone => format!("{who} asked for the cloned voice once more"),
+                Request::FallbackVoice => format!("{who} asked for the fallback voice"),
             }
         }
         Event::TransferAsked { person, by } => {

@@ -84,7 +84,10 @@ async fn accepted(world: &World, method: &str, path: &str, n: u32) -> Change {
     match (method, path) {
         (
             "POST",
-            "/api/v1/calls/{id}/hangup" | "/api/v1/calls/{id}/handoff" | "/api/v1/calls/{id}/retry-clone",
+            "/api/v1/calls/{id}/hangup"
+            | "/api/v1/calls/{id}/handoff"
+            | "/api/v1/calls/{id}/retry-clone"
+            | "/api/v1/calls/{id}/fallback-voice",
         ) => made(path.replace("{id}", &holding(world, n).await.to_string()), String::new()),
         ("POST", "/api/v1/webhooks/{id}/replay") => {
             made(path.replace("{id}", &quarantined(world).await.to_string()), String::new())

@@ -23,6 +23,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("get", "/api/v1/calls/{id}", "read"),
     ("get", "/api/v1/calls/{id}/events", "read"),
     ("post", "/api/v1/calls/{id}/fallback", "operate"),
+    ("post", "/api/v1/calls/{id}/fallback-voice", "operate"),
     ("post", "/api/v1/calls/{id}/handoff", "operate"),
     ("post", "/api/v1/calls/{id}/hangup", "operate"),
     ("get", "/api/v1/calls/{id}/listen", "listen"),

@@ -1,14 +1,16 @@
-//! What an operator does to a call: sends its caller to a person, and has the voice cloned once more.
+//! What an operator does to a call: sends its caller to a person, has the voice cloned once more or left out.
 
-use precall_simulators::elevenlabs::Fault;
+use precall_simulators::elevenlabs::{Agent, Fault, Script};
 use precall_simulators::threecx::Outcome;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::callers::with_keys;
-use crate::live_bridge::{ends, say, waits};
+use crate::live_bridge::{dialogue, ends, say, waits};
 use crate::live_bridge_persons::{SALES, turns_out};
-use crate::support::{KEY, PERSON, PbxPlan, PbxWorld, World, until};
+use crate::support::{KEY, PERSON, PbxPlan, PbxWorld, World, allowing_agent, until};
+
+const FALLBACK: &str = "voice_fallback";
 
 async fn asks(world: &World, call: Uuid, action: &str, body: Value) -> (u16, Value) {
     let key = format!("Bearer {KEY}");
@@ -98,5 +100,54 @@ async fn a_clone_that_failed_is_made_once_more_for_the_call_that_waits() {
     world.released(call).await;
     let (status, answer) = asks(&world, call, "retry-clone", json!({})).await;
     assert_eq!((status, &answer["used_for"]), (202, &json!("next_call")), "{answer}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_call_that_waits_for_its_clone_goes_on_in_the_fallback_voice() {
+    let plan = PbxPlan::default().bridge(vec![say(400), ends()]).clone_delay_ms("25000");
+    let world = PbxWorld::with(plan).await;
+    let call = world.call_of(&world.rings(&world.known_caller(1).await)).await;
+    world.in_state(call, "holding").await;
+    let (status, answer) = asks(&world, call, "fallback-voice", json!({})).await;
+    assert_eq!(status, 202, "{answer}");
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), Some("operator_asked"));
+    let voices: Vec<_> = world.talks(call).into_iter().map(|talk| talk.voice_id).collect();
+    assert_eq!(voices, [Some(FALLBACK.to_owned())]);
+    assert_eq!(audited(&world, "call_fallback_voice_asked").await, [(Some(call), None)]);
+    world.stop().await;
+}
+
+#[actix::test]
+async fn an_agent_in_the_cloned_voice_is_replaced_by_one_in_the_fallback_voice() {
+    let world = PbxWorld::with(PbxPlan::default().bridge(vec![say(400), waits(30_000)])).await;
+    let call = world.call_of(&world.rings(&world.known_caller(1).await)).await;
+    world.in_state(call, "conversing").await;
+    world.talk(call, 1).await;
+    world.simulator.set_agent(Agent { script: Script::new(dialogue()).unwrap(), ..allowing_agent() });
+    let (status, answer) = asks(&world, call, "fallback-voice", json!({})).await;
+    assert_eq!(status, 202, "{answer}");
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, Option<String>>("voice_missing").as_deref(), Some("operator_asked"));
+    let voices: Vec<_> = world.talks(call).into_iter().map(|talk| talk.voice_id).collect();
+    assert_eq!(voices.len(), 2, "{voices:?}");
+    assert_ne!(voices[0].as_deref(), Some(FALLBACK));
+    assert_eq!(voices[1].as_deref(), Some(FALLBACK));
+    let (status, answer) = asks(&world, call, "fallback-voice", json!({})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("call_not_live")), "{answer}");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_conversation_that_elevenlabs_carries_keeps_its_voice() {
+    let world = World::with(with_keys().conversation_ms(3_000).clone_delay_ms("50")).await;
+    let call = world.ring("pbx-1", &world.known_caller(1).await).await;
+    world.in_state(call, "conversing").await;
+    let (status, answer) = asks(&world, call, "fallback-voice", json!({})).await;
+    assert_eq!((status, &answer["code"]), (409, &json!("not_possible")), "{answer}");
+    let row = world.completed(call).await;
+    assert_eq!(row.get::<_, Option<String>>("voice_missing"), None);
+    assert_eq!(audited(&world, "call_fallback_voice_asked").await, []);
     world.stop().await;
 }

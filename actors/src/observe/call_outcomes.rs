@@ -124,8 +124,11 @@ pub(crate) fn clone_trouble(why: NoVoice) -> Option<&'static str> {
         NoVoice::BreakerOpen => Some("not tried: five clones in a row failed (breaker_open)"),
         // Storage tells.
         NoVoice::DatabaseUnreachable => None,
-        NoVoice::NoMapping | NoVoice::NoConsent | NoVoice::Unproven | NoVoice::Budget | NoVoice::Erased => {
-            None
-        }
+        NoVoice::NoMapping
+        | NoVoice::NoConsent
+        | NoVoice::Unproven
+        | NoVoice::Budget
+        | NoVoice::Erased
+        | NoVoice::OperatorAsked => None,
     }
 }

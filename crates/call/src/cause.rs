@@ -142,6 +142,8 @@ named! {
         Budget = "budget",
         /// The caller's data was erased.
         Erased = "erased",
+        /// An operator asked for the fallback voice.
+        OperatorAsked = "operator_asked",
     }
 }
 

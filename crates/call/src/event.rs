@@ -170,6 +170,8 @@ named! {
         HandOff = "hand_off",
         /// Ask once more for the caller's cloned voice: the call was without one.
         RetryClone = "retry_clone",
+        /// Go on without the caller's cloned voice.
+        FallbackVoice = "fallback_voice",
     }
 }
 

@@ -197,7 +197,10 @@ impl StepBuilder {
     /// A late clone still replaces the fallback voice, until an attempt with another voice is running.
     fn voice_ready(&mut self, voice: &VoiceId, _source: VoiceSource) {
         let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
-        if !still_open || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
+        // An operator may have asked for the fallback voice while this one was on its way.
+        let is_unwanted =
+            self.call.voice == Voice::Fallback(NoVoice::OperatorAsked) && !self.call.awaits_voice;
+        if !still_open || is_unwanted || matches!(self.call.voice, Voice::Cloned(_)) || self.lacks_proof() {
             return;
         }
         self.call.awaits_voice = false;
@@ -236,7 +239,33 @@ impl StepBuilder {
                 self.move_on();
             }
             Request::RetryClone => self.retry_clone(),
+            Request::FallbackVoice => self.use_fallback_voice(),
         }
+    }
+
+    /// The call waits for no other voice, takes none that comes late, and replaces one that it has.
+    fn use_fallback_voice(&mut self) {
+        let why = NoVoice::OperatorAsked;
+        if matches!(self.call.voice, Voice::Cloned(_)) {
+            return self.voice_withdrawn(why);
+        }
+        let still_open = matches!(self.call.phase, Phase::Offered | Phase::Greeting(_) | Phase::Holding);
+        if !still_open {
+            return;
+        }
+        if self.awaits_proof() {
+            return self.give_proof_up(why);
+        }
+        // Nothing can come any more.
+        if !self.call.awaits_voice {
+            return;
+        }
+        self.call.awaits_voice = false;
+        self.effects.push(Effect::StopWaiting);
+        if self.call.voice == Voice::Awaited {
+            return self.decide(Voice::Fallback(why));
+        }
+        self.call.voice = Voice::Fallback(why);
     }
 
     /// The call keeps the fallback voice until the other one is there, and does not wait for it.

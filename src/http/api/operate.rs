@@ -1,4 +1,4 @@
-//! Actions of operators: hang up, hand off, transfer, clone once more, forget a cached voice.
+//! Actions of operators: hang up, hand off, transfer, fallback voice, clone once more, forget a cached voice.
 
 use std::sync::Arc;
 
@@ -79,6 +79,28 @@ pub(crate) async fn handoff(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Request(Request::HandOff)).await
+}
+
+problems!(FallbackVoiceProblems: API, SCOPE, ONCE, CALL, ENGINE, &[Code::CallNotLive, Code::NotPossible]);
+
+/// Lets a live call go on without the caller's cloned voice: it does not wait for it any more. On route `bridge` an
+/// agent that speaks with it is replaced by one in the fallback voice.
+#[utoipa::path(
+    post, path = "/api/v1/calls/{id}/fallback-voice", tag = "calls",
+    params(("id" = String, Path, min_length = 1, max_length = 256,
+        description = "precall's id of the call, the PBX's, or that of a conversation")),
+    security(("bearer" = []), ("api_key" = [])),
+    responses(
+        (status = 202, body = Asked),
+        FallbackVoiceProblems,
+    ),
+)]
+pub(crate) async fn fallback_voice(
+    app: web::Data<AppState>,
+    operator: Allowed<Operate>,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    ask(&app, &operator, call_id(&app, &id).await?, OperatorOrder::Request(Request::FallbackVoice)).await
 }
 
 /// Where a caller is sent.
@@ -239,17 +261,22 @@ async fn ask(
         OperatorOrder::Request(Request::HangUp) => ("call_hang_up_asked", None),
         OperatorOrder::Request(Request::HandOff) => ("call_hand_off_asked", None),
         OperatorOrder::Request(Request::RetryClone) => ("call_retry_clone_asked", None),
+        OperatorOrder::Request(Request::FallbackVoice) => ("call_fallback_voice_asked", None),
         OperatorOrder::Transfer(Person::Fallback) => ("call_transfer_asked", None),
         OperatorOrder::Transfer(Person::Named(name)) => {
             ("call_transfer_asked", Some(json!({ "destination": name })))
         }
     };
-    match pass(app, operator, id, order).await? {
+    let wants_fallback_voice = order == OperatorOrder::Request(Request::FallbackVoice);
+    let ordered = pass(app, operator, id, order).await?;
+    let live = app.engine.board().find(CallId(id.as_u128()));
+    match ordered {
         // It is over, and its actor still waits for its report.
-        Ordered::ChangesNothing if app.engine.board().find(CallId(id.as_u128())).is_none() => {
-            Err(Problem::of(Code::CallNotLive))
-        }
+        Ordered::ChangesNothing if live.is_none() => Err(Problem::of(Code::CallNotLive)),
         Ordered::ChangesNothing if !is_repeatable => Err(Problem::new(Code::NotPossible, CANNOT_GO)),
+        Ordered::ChangesNothing if wants_fallback_voice && live.is_some_and(|live| live.has_clone()) => {
+            Err(Problem::new(Code::NotPossible, SPEAKS_ELSEWHERE))
+        }
         Ordered::Taken | Ordered::ChangesNothing => {
             let answer = response::json_with(StatusCode::ACCEPTED, &Asked { status: "accepted", id })?;
             Ok(changed(answer, action, Some(id), detail))
@@ -263,6 +290,9 @@ async fn ask(
 
 const CANNOT_GO: &str = "the caller cannot be sent there now: the call is on route callback and has no leg here, or \
     the caller is on the way to a person already";
+
+const SPEAKS_ELSEWHERE: &str = "the agent speaks with the cloned voice in a conversation that ElevenLabs carries: \
+    precall cannot change it. Hang up, or send the caller to a person";
 
 /// Whether a cached voice was forgotten.
 #[derive(Serialize, ToSchema)]

@@ -85,6 +85,7 @@ async fn a_read_key_cannot_operate() {
         ("POST", format!("{call}/transfer")),
         ("POST", format!("{call}/fallback")),
         ("POST", format!("{call}/retry-clone")),
+        ("POST", format!("{call}/fallback-voice")),
         ("DELETE", "/api/v1/cache/+4930123456".to_owned()),
     ] {
         let answer = ask(&server, method, &path, READER).await;

@@ -288,6 +288,19 @@ fn kinds() -> Vec<(&'static str, Played)> {
                 .then(Event::AgentSpoke { attempt: 2 })
                 .then(Event::AgentEnded { attempt: 2 }),
         ),
+        (
+            "an operator asks for the fallback voice",
+            Played::bridge()
+                .then(cloned())
+                .then(Event::OperatorAsked {
+                    request: Request::FallbackVoice,
+                    by: Some(Operator::new("anna")),
+                })
+                .then(ready(2))
+                .then(PLAYED)
+                .then(Event::AgentSpoke { attempt: 2 })
+                .then(Event::AgentEnded { attempt: 2 }),
+        ),
     ]
 }
 

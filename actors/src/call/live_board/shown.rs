@@ -38,6 +38,8 @@ pub struct CloneProgress {
     pub until: Option<At>,
 }
 
+const CLONED: &str = "cloned";
+
 /// A live call as the board shows it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LiveCall {
@@ -77,6 +79,14 @@ pub struct LiveCall {
     pub conversation: Option<ConversationId>,
     /// The call's actors that run now.
     pub actors: Vec<&'static str>,
+}
+
+impl LiveCall {
+    /// Whether the agent speaks, or will speak, with the caller's cloned voice.
+    #[must_use]
+    pub fn has_clone(&self) -> bool {
+        self.voice == CLONED
+    }
 }
 
 /// What the call's actor notes for the board, and what no state has.
@@ -162,7 +172,7 @@ impl ShownCall<'_> {
 pub(super) fn voice_names(call: &Call) -> (&'static str, Option<&'static str>) {
     match &call.voice {
         Voice::Awaited => ("awaited", None),
-        Voice::Cloned(_) => ("cloned", None),
+        Voice::Cloned(_) => (CLONED, None),
         Voice::Fallback(why) => ("fallback", Some(why.name())),
     }
 }

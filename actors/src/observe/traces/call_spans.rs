@@ -313,9 +313,12 @@ fn greeting_error(event: &Event) -> Option<&'static str> {
 /// Whether the missing voice is a fault. The others follow from a rule.
 fn is_fault(why: NoVoice) -> bool {
     match why {
-        NoVoice::NoMapping | NoVoice::NoConsent | NoVoice::Unproven | NoVoice::Budget | NoVoice::Erased => {
-            false
-        }
+        NoVoice::NoMapping
+        | NoVoice::NoConsent
+        | NoVoice::Unproven
+        | NoVoice::Budget
+        | NoVoice::Erased
+        | NoVoice::OperatorAsked => false,
         NoVoice::NoSlot
         | NoVoice::SampleRefused
         | NoVoice::CloneFailed

@@ -260,6 +260,13 @@ impl StepBuilder {
         }
     }
 
+    /// An agent in the fallback voice may have been given up for the cloned voice: it is tried again.
+    fn allow_fallback_again(&mut self) {
+        if self.call.tried.contains(&Rung::BridgeFallback) {
+            self.allow_retry(Rung::BridgeFallback);
+        }
+    }
+
     /// The cloned voice must not be used any more. No agent starts with it; on the bridge an agent in the fallback
     /// voice takes over. A conversation that precall does not carry goes on in its voice.
     pub(super) fn voice_withdrawn(&mut self, why: NoVoice) {
@@ -273,6 +280,7 @@ impl StepBuilder {
                     self.give_early_agent_up();
                 }
                 self.effects.push(Effect::LetVoiceGo);
+                self.allow_fallback_again();
                 self.decide(Voice::Fallback(why));
             }
             Phase::HandingOff(HandingOff { attempt: with, .. })
@@ -283,9 +291,7 @@ impl StepBuilder {
                 self.call.person_asked = None;
                 self.note_agent_dial(HandoffFailure::Unknown);
                 self.effects.extend([Effect::CancelHandoff { attempt: with.number }, Effect::LetVoiceGo]);
-                if self.call.tried.contains(&Rung::BridgeFallback) {
-                    self.allow_retry(Rung::BridgeFallback);
-                }
+                self.allow_fallback_again();
                 self.play_hold();
                 self.next_rung();
             }

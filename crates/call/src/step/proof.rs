@@ -108,13 +108,18 @@ impl StepBuilder {
         }
     }
 
-    /// The proof was not given: the call goes on without the voice. The time for an operator is armed as before.
+    /// The proof was not given.
     pub(super) fn unproven(&mut self) {
+        self.give_proof_up(NoVoice::Unproven);
+    }
+
+    /// The call goes on without the voice. The time for an operator is armed as before.
+    pub(super) fn give_proof_up(&mut self, why: NoVoice) {
         self.call.proof = ProofState::Denied;
         self.call.deadlines.proof = None;
         let due = self.call.instants.offered.plus(self.call.policy.clone_max_wait);
         self.call.deadlines.voice = (due > self.now).then_some(due);
-        self.decide(Voice::Fallback(NoVoice::Unproven));
+        self.decide(Voice::Fallback(why));
     }
 
     /// The voice does not matter any more: the call goes on without an agent's choice of voice, or is over.

@@ -1,8 +1,8 @@
 //! The laws, each by its name. The walk and the properties hold every step they make against all of them.
 
 use precall_call::{
-    At, Attempt, Call, Conversing, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, Phase, Proof,
-    ProofState, ProofWay, Purpose, Retry, Route, Rung, Step, Voice, facts, step,
+    At, Attempt, Call, Conversing, Dial, Effect, Event, Fact, Grade, HandoffFailure, Leg, NoVoice, Phase,
+    Proof, ProofState, ProofWay, Purpose, Request, Retry, Route, Rung, Step, Voice, facts, step,
 };
 
 use crate::supervision;
@@ -37,6 +37,7 @@ pub fn check(before: &Call, event: &Event, now: At, taken: &Step) {
     an_agent_is_connected_only_when_it_is_ready(before, event, taken);
     an_agent_the_call_goes_on_without_is_given_up(before, event, taken);
     no_agent_starts_with_a_withdrawn_voice(event, taken);
+    no_other_voice_comes_after_the_fallback_voice_was_asked_for(before, event, taken);
     no_cloned_voice_without_the_proof_that_was_asked_for(event, taken);
     the_call_waits_for_proof_only_while_it_matters(&taken.next);
     a_seat_is_held_exactly_while_a_paid_conversation_may_be_live(before, taken);
@@ -201,8 +202,12 @@ fn an_agent_the_call_goes_on_without_is_given_up(before: &Call, event: &Event, t
 
 /// Who speaks with it on a line that is not ours goes on; nobody else does, and nobody begins to.
 fn no_agent_starts_with_a_withdrawn_voice(event: &Event, taken: &Step) {
+    no_agent_starts_with_a_withdrawn_voice_when(matches!(event, Event::VoiceWithdrawn { .. }), taken);
+}
+
+fn no_agent_starts_with_a_withdrawn_voice_when(it_was_withdrawn: bool, taken: &Step) {
     let call = &taken.next;
-    if !matches!(event, Event::VoiceWithdrawn { .. }) || call.is_released() {
+    if !it_was_withdrawn || call.is_released() {
         return;
     }
     assert!(matches!(call.voice, Voice::Fallback(_)), "the voice is still the caller's: {:?}", call.voice);
@@ -218,6 +223,20 @@ fn no_agent_starts_with_a_withdrawn_voice(event: &Event, taken: &Step) {
     let lets_go = taken.effects.contains(&Effect::LetVoiceGo);
     let elsewhere = matches!(call.phase, Phase::HandingOff(handoff) if handoff.attempt.rung.takes_clone());
     assert!(lets_go || elsewhere, "it is kept for nobody");
+}
+
+/// Only another request of the operator changes that.
+fn no_other_voice_comes_after_the_fallback_voice_was_asked_for(before: &Call, event: &Event, taken: &Step) {
+    let call = &taken.next;
+    let is_asked = matches!(event, Event::OperatorAsked { request: Request::FallbackVoice, .. });
+    if is_asked {
+        let had_clone = matches!(before.voice, Voice::Cloned(_));
+        assert_eq!(call.voice, Voice::Fallback(NoVoice::OperatorAsked));
+        assert!(!call.awaits_voice && !matches!(call.proof, ProofState::Awaited(_)), "it waits for a voice");
+        return no_agent_starts_with_a_withdrawn_voice_when(had_clone, taken);
+    }
+    let was_asked = before.voice == Voice::Fallback(NoVoice::OperatorAsked) && !before.awaits_voice;
+    assert!(!was_asked || !matches!(call.voice, Voice::Cloned(_)), "a late voice was taken: {event:?}");
 }
 
 fn a_dial_needs_its_own_intent(event: &Event, taken: &Step) {

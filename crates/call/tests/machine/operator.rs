@@ -1,15 +1,15 @@
-//! What operators ask of a call: a person, and the cloned voice once more.
+//! What operators ask of a call: a person, the cloned voice once more, the fallback voice.
 
 use std::sync::Arc;
 
 use precall_call::{
-    AgentLoss, Cause, Effect, Event, HandoffFailure, Leg, NoVoice, Person, Phase, Policy, Proof, Request,
-    Rung, Told, Voice,
+    AgentLoss, Cause, Effect, Event, HandoffFailure, Leg, NoVoice, Person, Phase, Policy, Proof, ProofState,
+    ProofWay, Request, Route, Rung, Told, Voice,
 };
 
 use crate::bridge::{bridge, failed, give_up, greeted, lost, played, ready, talking};
 use crate::stories::{callback, start};
-use crate::vocabulary::{NOTICE, PERSON, voice_ready};
+use crate::vocabulary::{NOTICE, PERSON, policy, voice_ready};
 
 fn named() -> Person {
     Person::Named(Arc::from(PERSON))
@@ -116,4 +116,83 @@ fn a_call_that_has_its_voice_or_its_agent_does_not_ask_again() {
         let version = story.call.version;
         assert_eq!(story.then(retry()).call.version, version);
     }
+}
+
+fn fallback_voice() -> Event {
+    Event::OperatorAsked { request: Request::FallbackVoice, by: None }
+}
+
+const ASKED: Voice = Voice::Fallback(NoVoice::OperatorAsked);
+
+#[test]
+fn a_call_that_waits_for_its_voice_goes_on_without_it_and_takes_no_late_one() {
+    let mut story = greeted(bridge()).then(played());
+    story.orders();
+    let mut story = story.then(fallback_voice());
+    let agent = start(1, Rung::BridgeFallback, Some("fallback"));
+    assert_eq!(story.orders(), [Effect::StopWaiting, agent]);
+    assert_eq!(story.call.voice, ASKED);
+    let mut story =
+        greeted(Policy { auto_transition: false, ..bridge() }).then(fallback_voice()).then(played());
+    story.orders();
+    let story = story.then(voice_ready());
+    assert_eq!(story.call.voice, ASKED, "it was on its way");
+    let story = story.then(retry()).then(voice_ready());
+    assert!(matches!(story.call.voice, Voice::Cloned(_)), "the operator thought better of it");
+}
+
+#[test]
+fn a_late_clone_is_not_waited_for_any_more() {
+    let missing = Event::VoiceMissing { why: NoVoice::CloneFailed, job: None };
+    let manual = Policy { auto_transition: false, ..bridge() };
+    let story = greeted(manual).then(missing).then(played());
+    let version = story.call.version;
+    assert_eq!(story.clone().then(fallback_voice()).call.version, version, "no voice can come");
+    let mut story = story.then(retry());
+    story.orders();
+    let mut story = story.then(fallback_voice());
+    assert_eq!(story.orders(), [Effect::StopWaiting]);
+    assert_eq!((&story.call.voice, &story.call.phase), (&ASKED, &Phase::Holding));
+}
+
+#[test]
+fn an_agent_in_the_cloned_voice_gives_way_to_one_in_the_fallback_voice() {
+    let mut story = talking().then(fallback_voice());
+    let again = start(2, Rung::BridgeFallback, Some("fallback"));
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, Effect::PlayHold, again]);
+    let mut story = greeted(bridge()).then(voice_ready()).then(ready(1));
+    story.orders();
+    let mut story = story.then(fallback_voice());
+    let again = start(2, Rung::BridgeFallback, Some("fallback"));
+    assert_eq!(story.orders(), [give_up(1), Effect::LetVoiceGo, again]);
+}
+
+#[test]
+fn a_fallback_agent_that_was_given_up_for_the_clone_is_made_ready_again() {
+    let missing = Event::VoiceMissing { why: NoVoice::CloneTimeout, job: None };
+    let mut story = greeted(bridge()).then(missing).then(ready(1)).then(retry()).then(voice_ready());
+    let cloned = start(2, Rung::BridgeCloned, Some("clone"));
+    assert_eq!(story.orders().last(), Some(&cloned));
+    let mut story = story.then(ready(2)).then(fallback_voice());
+    let again = start(3, Rung::BridgeFallback, Some("fallback"));
+    assert_eq!(story.orders(), [give_up(2), Effect::LetVoiceGo, again]);
+}
+
+#[test]
+fn a_pin_is_not_waited_for_when_the_fallback_voice_was_asked_for() {
+    let asked = Event::ProofAsked { way: ProofWay::LegOrPin };
+    let mut story = greeted(bridge()).then(asked).then(played());
+    story.orders();
+    let mut story = story.then(fallback_voice());
+    assert_eq!(story.orders(), [start(1, Rung::BridgeFallback, Some("fallback"))]);
+    assert_eq!((&story.call.voice, story.call.proof), (&ASKED, ProofState::Denied));
+}
+
+#[test]
+fn a_conversation_that_precall_does_not_carry_keeps_its_voice() {
+    let transferred = Policy { has_bridge: false, ..policy(Route::Transfer) };
+    let story = greeted(transferred).then(voice_ready()).then(played());
+    let story = story.then(Event::HandoffSucceeded { attempt: 1, conversation: None });
+    let version = story.call.version;
+    assert_eq!(story.then(fallback_voice()).call.version, version);
 }

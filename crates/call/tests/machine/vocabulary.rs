@@ -147,6 +147,7 @@ pub fn events(call: &Call) -> Vec<Event> {
         Event::OperatorAsked { request: Request::HangUp, by: None },
         Event::OperatorAsked { request: Request::HandOff, by: None },
         Event::OperatorAsked { request: Request::RetryClone, by: None },
+        Event::OperatorAsked { request: Request::FallbackVoice, by: None },
         Event::TransferAsked { person: Person::Fallback, by: None },
         Event::TransferAsked { person: Person::Named(Arc::from(PERSON)), by: None },
         Event::TransferAsked { person: Person::Named(Arc::from("nobody")), by: None },

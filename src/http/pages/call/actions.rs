@@ -34,6 +34,10 @@ pub(super) fn shown(record: &Record, viewer: &Viewer, settings: &Settings) -> Ma
                 (parts::action("POST", &path("handoff"), "Hand off now",
                     "Hand the call off as soon as its voice is decided?", &none))
             }
+            @if is_live {
+                (parts::action("POST", &path("fallback-voice"), "Use the fallback voice",
+                    "Go on in the fallback voice? An agent that speaks with the cloned voice is replaced.", &none))
+            }
             (parts::action("POST", &path("retry-clone"), "Retry the clone",
                 "Clone the caller's voice once more? This can cost a clone at ElevenLabs.", &none))
             @if let Some(number) = cached_of(record) {
