@@ -12,7 +12,7 @@ pub use crate::admission::contract::{
     ReportOutcome, Taken,
 };
 pub use crate::call::live_board::{Board, BoardView, CloneProgress, Counters, EndedCall, LiveCall, Parties};
-pub use crate::call::supervision::{Listening, SupervisionRefusal, SupervisionView};
+pub use crate::call::supervision::{ActorMailbox, Listening, SupervisionRefusal, SupervisionView};
 pub use crate::canary::settings::CanarySettings;
 pub use crate::canary::{CanaryView, NotRun};
 pub use crate::durability::commits::CommitView;

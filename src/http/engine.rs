@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Board, Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health, IncomingCall,
-    InitiationAnswer, InitiationAsked, Listening, NotBypassed, NotErased, NotReconciled, NotRun,
-    OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SupervisionRefusal,
+    ActorMailbox, Board, Busy, CanarySettings, CanaryView, ClonedAhead, EngineHandle, ErasureReport, Health,
+    IncomingCall, InitiationAnswer, InitiationAsked, Listening, NotBypassed, NotErased, NotReconciled,
+    NotRun, OperatorOrder, Ordered, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SupervisionRefusal,
     SupervisionView, System, Taken,
 };
 use precall_actors::observe::metrics::Metrics;
@@ -84,6 +84,8 @@ pub(crate) trait Engine: Send + Sync + 'static {
     fn reload_lines(&self) -> LocalBoxFuture<'_, ()>;
     /// What an operator may do with a live call now.
     fn supervision(&self, call: CallId) -> LocalBoxFuture<'_, Result<SupervisionView, SupervisionRefusal>>;
+    /// The actors of a live call that run now, and how long messages wait for them.
+    fn mailboxes(&self, call: CallId) -> LocalBoxFuture<'_, Result<Vec<ActorMailbox>, SupervisionRefusal>>;
     /// Begins to listen to a live call.
     fn listen(&self, call: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>>;
     /// Tells the agent of a live call something.
@@ -210,6 +212,10 @@ impl Engine for EngineHandle {
 
     fn supervision(&self, call: CallId) -> LocalBoxFuture<'_, Result<SupervisionView, SupervisionRefusal>> {
         self.supervision(call).boxed_local()
+    }
+
+    fn mailboxes(&self, call: CallId) -> LocalBoxFuture<'_, Result<Vec<ActorMailbox>, SupervisionRefusal>> {
+        self.mailboxes(call).boxed_local()
     }
 
     fn listen(&self, call: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>> {

@@ -1,14 +1,19 @@
 //! Refused requests in the log: counted, and summarised once a second by source and outcome. A flood of requests
-//! without a signature or a key writes a few dozen lines a second at most.
+//! without a signature or a key writes a few dozen lines a second at most. What was refused of late is kept for the
+//! page of the webhooks.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use lru::LruCache;
+use precall_call::At;
 use slog::{Logger, warn};
 
 use super::fair_share::source_of;
+use crate::http::clock;
 
 /// Pause between two summaries.
 const EVERY: Duration = Duration::from_secs(1);
@@ -16,6 +21,8 @@ const EVERY: Duration = Duration::from_secs(1);
 const SOURCES_MAX: usize = 32;
 /// Client in the line of the other sources.
 const OTHERS: &str = "others";
+/// Sources and outcomes that are kept. The one that was seen longest ago goes first.
+const KEPT_MAX: NonZeroUsize = NonZeroUsize::new(100).unwrap();
 
 /// What was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,9 +33,10 @@ pub(crate) enum Refused {
     Api,
 }
 
-/// The refused requests since the last summary.
+/// The refused requests since the last summary, and what was refused of late.
 pub(crate) struct Refusals {
     counted: Mutex<HashMap<Key, Counted>>,
+    kept: Mutex<LruCache<Key, RefusedOfLate>>,
     log: Logger,
 }
 
@@ -48,10 +56,30 @@ struct Counted {
     clock: Option<String>,
 }
 
+/// Requests of one source that were refused for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RefusedOfLate {
+    /// What was refused.
+    pub(crate) what: Refused,
+    /// Why: the name of a code.
+    pub(crate) outcome: &'static str,
+    /// The first address of the source; none for many sources together.
+    pub(crate) client: Option<IpAddr>,
+    /// By how much the time of the latest signature was off, in words.
+    pub(crate) clock: Option<String>,
+    /// How many, since precall runs.
+    pub(crate) count: u64,
+    /// When the first came.
+    pub(crate) first: At,
+    /// When the latest came.
+    pub(crate) latest: At,
+}
+
 impl Refusals {
     /// Counts nothing yet. A task of this thread writes the summaries until the value is dropped.
     pub(crate) fn new(log: Logger) -> Arc<Self> {
-        let refusals = Arc::new(Self { counted: Mutex::default(), log });
+        let kept = Mutex::new(LruCache::new(KEPT_MAX));
+        let refusals = Arc::new(Self { counted: Mutex::default(), kept, log });
         actix_web::rt::spawn(summarise(Arc::downgrade(&refusals)));
         refusals
     }
@@ -78,6 +106,7 @@ impl Refusals {
     fn flush(&self) {
         let counted = std::mem::take(&mut *self.counted.lock().unwrap_or_else(PoisonError::into_inner));
         for (key, Counted { count, client, clock }) in counted {
+            self.keep(key, client, clock.clone(), count);
             let client = client.map_or_else(|| OTHERS.to_owned(), |client| client.to_string());
             match key.what {
                 Refused::Webhook(webhook) => warn!(self.log, "webhook refused";
@@ -87,6 +116,33 @@ impl Refusals {
                     "outcome" => key.outcome, "count" => count, "client" => client),
             }
         }
+    }
+}
+
+impl Refusals {
+    fn keep(&self, key: Key, client: Option<IpAddr>, clock: Option<String>, count: u64) {
+        let now = clock::now();
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || RefusedOfLate {
+            what: key.what,
+            outcome: key.outcome,
+            client,
+            clock: None,
+            count: 0,
+            first: now,
+            latest: now,
+        };
+        let known = kept.get_or_insert_mut(key, new);
+        known.count = known.count.saturating_add(count);
+        known.latest = now;
+        known.clock = clock;
+    }
+
+    /// What was refused of late, the latest first.
+    pub(crate) fn of_late(&self) -> Vec<RefusedOfLate> {
+        self.flush();
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().map(|(_, refused)| refused.clone()).collect()
     }
 }
 

@@ -161,7 +161,7 @@ async fn the_page_of_a_live_call_has_actions_for_operators_only() {
         "/transfer",
         "<option value=\"sales\">",
         "data-live",
-        "The engine runs now: call",
+        "Running now, with the wait of a message in the mailbox: call",
     ] {
         assert!(page.contains(part), "{part}: {page}");
     }

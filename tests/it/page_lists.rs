@@ -101,6 +101,23 @@ async fn a_quarantined_webhook_says_why_and_is_replayed() {
 }
 
 #[actix::test]
+async fn a_refused_webhook_is_shown_with_its_reason() {
+    let world = World::with(with_keys()).await;
+    let (reader, operator) = (Session::begin(&world, READER).await, Session::begin(&world, OPERATOR).await);
+    assert!(reader.page(&world, "/webhooks").await.contains("No webhook was refused."));
+    let body = r#"{"event_type":"CallEnded","call_id":"<b>1</b>"}"#.to_owned();
+    let refused = world.post("/webhook/3cx", &[("x-3cx-signature", "t=1,v0=00")], body).await;
+    assert_eq!(refused.0, 401, "{}", refused.1);
+    let code = refused.1["code"].as_str().unwrap();
+    let title = refused.1["title"].as_str().unwrap();
+    let page = operator.page(&world, "/webhooks").await;
+    assert!(page.contains(title) && page.contains("127.0.0.1"), "{code}: {page}");
+    let page = reader.page(&world, "/webhooks").await;
+    assert!(page.contains("one sender") && !page.contains("127.0.0.1"), "{page}");
+    world.stop().await;
+}
+
+#[actix::test]
 async fn the_audit_log_is_for_administrators() {
     let world = World::with(with_keys()).await;
     let (operator, admin) = (Session::begin(&world, OPERATOR).await, Session::begin(&world, KEY).await);

@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 use super::EngineHandle;
 use crate::admission::call_supervisor::{ANSWER_WITHIN, SuperviseCall};
 use crate::call::supervision::{
-    Listening, Supervise, SupervisionAnswer, SupervisionRefusal, SupervisionView,
+    ActorMailbox, Listening, Supervise, SupervisionAnswer, SupervisionRefusal, SupervisionView,
 };
 
 impl EngineHandle {
@@ -16,6 +16,14 @@ impl EngineHandle {
     /// If the call is not live, or did not answer in time.
     pub async fn supervision(&self, call: CallId) -> Result<SupervisionView, SupervisionRefusal> {
         self.supervise(call, Supervise::Look).await
+    }
+
+    /// The actors of a live call that run now, with how long a message waits in the mailbox of each.
+    ///
+    /// # Errors
+    /// If the call is not live, or did not answer in time.
+    pub async fn mailboxes(&self, call: CallId) -> Result<Vec<ActorMailbox>, SupervisionRefusal> {
+        self.supervise(call, Supervise::Mailboxes).await
     }
 
     /// Begins to listen to a live call. Dropping the result ends it.

@@ -6,6 +6,7 @@
 
 mod counting;
 mod effects;
+mod mailboxes;
 mod pin_entry;
 mod restart;
 mod shown;

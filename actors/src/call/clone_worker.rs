@@ -12,6 +12,7 @@ use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
+use crate::runtime::mailbox_age::AreYouThere;
 use crate::voices::terms::{VoiceOutcome, VoiceRequest};
 use crate::voices::voice_book::{CancelRequest, CloneMoved, RequestVoice, VoiceAnswer};
 
@@ -71,6 +72,12 @@ impl Actor for CloneWorker {
     fn stopped(&mut self, _: &mut Context<Self>) {
         self.services.voice_book.do_send(CancelRequest { call: self.context.id });
     }
+}
+
+impl Handler<AreYouThere> for CloneWorker {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
 }
 
 impl Handler<VoiceAnswer> for CloneWorker {

@@ -28,6 +28,7 @@ use crate::call::services::{CallServices, NO_SEAT, NOT_LEADER};
 use crate::runtime::clients::Clients;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
+use crate::runtime::mailbox_age::AreYouThere;
 
 /// Time between two checks whether the greeting is over.
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
@@ -104,6 +105,12 @@ impl GreetingActor {
         });
         ctx.spawn(watching.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
+}
+
+impl Handler<AreYouThere> for GreetingActor {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
 }
 
 impl Handler<StopWatching> for GreetingActor {

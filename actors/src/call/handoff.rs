@@ -28,6 +28,7 @@ use crate::call::projection::Payload;
 use crate::call::services::{CallServices, NO_SEAT, NOT_LEADER};
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
+use crate::runtime::mailbox_age::AreYouThere;
 
 /// Why an attempt in the cloned voice was not made.
 const NO_VOICE_OVERRIDE: &str = "the agent does not allow the override tts.voice_id";
@@ -141,6 +142,12 @@ impl Actor for Handoff {
         });
         ctx.spawn(attempted.into_actor(self).map(|(), _, ctx| ctx.stop()));
     }
+}
+
+impl Handler<AreYouThere> for Handoff {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
 }
 
 impl Handler<CancelHandoff> for Handoff {

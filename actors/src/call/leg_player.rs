@@ -31,6 +31,7 @@ use crate::pbx::leg_commands;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::down_notice::DownNotice;
 use crate::runtime::fault_injection::Point;
+use crate::runtime::mailbox_age::AreYouThere;
 
 /// How long the media thread may take to send its statistics after it was stopped.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -265,6 +266,12 @@ impl Actor for LegPlayer {
         let (call, wire) = (self.context.id, self.services.wire.tap(self.context.id));
         leg_commands::attach_call_id(&self.leg.side, &self.services.log, wire, &self.leg.address, call);
     }
+}
+
+impl Handler<AreYouThere> for LegPlayer {
+    type Result = ();
+
+    fn handle(&mut self, _: AreYouThere, _: &mut Context<Self>) {}
 }
 
 impl Handler<PlayAnnouncement> for LegPlayer {

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::Message;
 use precall_audio::tap::{TapReader, TapWriter};
@@ -37,6 +38,15 @@ pub struct SupervisionView {
     pub listeners: usize,
 }
 
+/// The mailbox of one of a call's actors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActorMailbox {
+    /// The actor's name.
+    pub actor: &'static str,
+    /// How long a message waits in it. None: the actor did not answer within half a second.
+    pub waits: Option<Duration>,
+}
+
 /// A listener's place at a call. Dropping it ends the tap and frees the place.
 #[derive(Debug)]
 pub struct Listening {
@@ -60,6 +70,8 @@ pub(crate) type SupervisionAnswer<T> = oneshot::Sender<Result<T, SupervisionRefu
 pub(crate) enum Supervise {
     /// What is possible now?
     Look(SupervisionAnswer<SupervisionView>),
+    /// Which actors run for the call, and how long do messages wait for them?
+    Mailboxes(SupervisionAnswer<Vec<ActorMailbox>>),
     /// Let somebody listen.
     Listen(SupervisionAnswer<Listening>),
     /// Tell the agent something.
@@ -80,6 +92,9 @@ impl Supervise {
     pub(crate) fn refuse(self, why: SupervisionRefusal) {
         match self {
             Self::Look(answer) => {
+                let _ = answer.send(Err(why));
+            }
+            Self::Mailboxes(answer) => {
                 let _ = answer.send(Err(why));
             }
             Self::Listen(answer) => {

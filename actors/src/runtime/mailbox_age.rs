@@ -1,6 +1,7 @@
-//! How long messages wait in the mailboxes of the actors that everything goes through.
+//! How long messages wait in the mailboxes of actors. A message is sent to them, and handled behind all that waits
+//! there. How many wait is not known: actix does not tell.
 //!
-//! A message is sent to each of them once a second, and handled behind all that waits there.
+//! The actors that everything goes through are asked once a second, those of a call when somebody looks at it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,11 +13,24 @@ use precall_base::clock;
 use precall_call::At;
 
 const EVERY: Duration = Duration::from_secs(1);
+/// An actor of a call that does not answer in this time is shown as one that does not answer.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Asks nothing: that it was handled is the answer.
 #[derive(Clone, Copy, Debug, Message)]
 #[rtype(result = "()")]
 pub(crate) struct AreYouThere;
+
+/// How long a message waits in this mailbox now. None: for longer than half a second, or the actor has stopped.
+pub(crate) async fn wait_of<A>(actor: Addr<A>) -> Option<Duration>
+where
+    A: Actor + Handler<AreYouThere>,
+    A::Context: ToEnvelope<A, AreYouThere>,
+{
+    let sent = clock::now();
+    let answered = tokio::time::timeout(PATIENCE, actor.send(AreYouThere)).await;
+    matches!(answered, Ok(Ok(()))).then(|| clock::now().since(sent))
+}
 
 /// The mailboxes that are watched.
 #[derive(Clone, Debug, Default)]

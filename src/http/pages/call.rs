@@ -5,9 +5,11 @@ mod actions;
 mod actors;
 mod candidates;
 mod events;
+mod from_memory;
 mod head;
 mod log_lines;
 pub(crate) mod looks;
+mod mailboxes;
 mod moment;
 mod record;
 mod report;
@@ -23,11 +25,12 @@ mod transcript;
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
-use precall_actors::api::SupervisionView;
-use precall_call::CallId;
+use precall_actors::api::{ActorMailbox, SupervisionView};
+use precall_call::{At, CallId};
 use serde::Deserialize;
 use uuid::Uuid;
 
+use self::actions::Acted;
 use self::record::Record;
 use self::timeline::Scale;
 use super::error::PageError;
@@ -72,9 +75,18 @@ pub(crate) async fn page(
         let place = format!("/calls/{own}{at}");
         return Ok(HttpResponse::SeeOther().insert_header((header::LOCATION, place)).finish());
     }
-    let record = Record::read(&app, id, viewer.sight()).await?;
+    let call = CallId(id.as_u128());
+    let record = match Record::read(&app, id, viewer.sight()).await {
+        Ok(record) => record,
+        // The database is away, or the call is so new that it does not have it.
+        Err(problem) => match app.engine.board().find(call) {
+            Some(live) => return Ok(from_memory::page(&app, &viewer, &live, &problem).await),
+            None => return Err(problem.into()),
+        },
+    };
     let supervision = supervise::view(&app, &viewer, &record).await;
-    let body = body(&app, &viewer, &record, query.at, supervision.as_ref());
+    let waits = mailboxes::asked(&app, call).await;
+    let body = body(&app, &viewer, &record, query.at, supervision.as_ref(), waits.as_deref());
     let title = format!("Call of {}", record.caller().as_deref().unwrap_or("a withheld number"));
     let files: &[&str] = match supervision {
         Some(_) => &["call/call.css", "call/call.js", "call/listen.js"],
@@ -102,6 +114,7 @@ fn body(
     record: &Record,
     at: Option<i64>,
     supervision: Option<&SupervisionView>,
+    waits: Option<&[ActorMailbox]>,
 ) -> Markup {
     let (begin, end) = strips::scale(&record.moments, record.now);
     let place = time_travel::place(&record.moments, at);
@@ -109,12 +122,11 @@ fn body(
     let chosen = travelled.filter(|_| at.is_some());
     let strips = strips::strips(&record.moments, &record.jobs);
     let actors = actors::tree(&record.moments, &record.jobs);
-    let running = record.live.as_ref().map(|live| live.actors.as_slice());
     let last = record.moments.last().map_or(0, |last| last.seq);
     html! {
         div #call data-id=(record.id()) data-changes[record.changes()] data-live[record.is_live()] data-seq=(last) {
             section #head data-part="head" aria-label="In short" { (head::shown(record)) }
-            div #actions data-part="actions" { (actions::shown(record, viewer, &app.settings())) }
+            div #actions data-part="actions" { (actions::shown(&Acted::of(record), viewer, &app.settings())) }
             (part("timeline", "Timeline", &html! {
                 @if record.moments.is_empty() { (parts::empty(NO_LOG)) } @else {
                     (timeline::shown(&strips, &record.moments, Scale { begin, end }, chosen))
@@ -126,7 +138,7 @@ fn body(
                         (part("supervision", "Live supervision", &supervise::state(view)))
                         (supervise::controls(viewer, record))
                     }
-                    (part("actors", "Actors", &actors::shown(&actors, begin, running)))
+                    (part("actors", "Actors", &actors::shown(&actors, begin, waits)))
                     (part("transcript", "Transcript", &transcript::shown(record)))
                     (part("report", "Report", &report::shown(record)))
                 }
@@ -138,16 +150,15 @@ fn body(
                 }
             }
             (part("events", "Events", &events::shown(record, travelled)))
-            @if viewer.may(Scope::Operate) { (for_operators(app, record)) }
+            @if viewer.may(Scope::Operate) { (for_operators(app, record.id(), record.begin())) }
             @else { p .quiet { "Requests, log lines and the wire record need a key with the scope operate." } }
         }
     }
 }
 
-fn for_operators(app: &AppState, record: &Record) -> Markup {
-    let id: Uuid = record.id();
+/// What only memory has of the call.
+fn for_operators(app: &AppState, id: Uuid, begin: At) -> Markup {
     let wire = app.engine.wire().of(CallId(id.as_u128())).unwrap_or_default();
-    let begin = record.begin();
     html! {
         (part("requests", "Requests", &requests::requests(&wire, begin)))
         (part("log", "Log lines", &log_lines::shown(&RecentLines::of_process().of(&id.to_string()))))

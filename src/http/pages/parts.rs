@@ -1,7 +1,12 @@
 //! What several pages show. A state has a word, a shape and a colour; a time has its zone; an age has its unit.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
+
+/// From this wait on a mailbox is marked.
+pub(super) const SLOW_MAILBOX: Duration = Duration::from_millis(250);
 
 /// How a light or a state looks. The style sheet has a shape and a colour for each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +80,7 @@ pub(super) fn age(seconds: i64) -> String {
 }
 
 /// A short duration in milliseconds.
-pub(super) fn millis(duration: std::time::Duration) -> String {
+pub(super) fn millis(duration: Duration) -> String {
     match duration.as_millis() {
         0..=9 => format!("{:.1} ms", duration.as_secs_f64() * 1_000.0),
         millis => format!("{millis} ms"),

@@ -1,5 +1,7 @@
 //! `/webhooks`: what 3CX and ElevenLabs sent, what could not be read and why, and its replay.
 
+mod refused;
+
 use actix_web::{HttpResponse, web};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -51,8 +53,7 @@ pub(crate) async fn page(
         }
         @if rows.is_empty() {
             (parts::empty("No webhook fits. 3CX and ElevenLabs send them for each call, once their addresses and \
-                secrets are set up there. Refused ones (wrong signature, unknown sender) are not kept: see System and \
-                the log."))
+                secrets are set up there. Those that were refused are below."))
         } @else { (table(&rows, viewer.may(Scope::Operate))) }
         nav .pager aria-label="Pages of the list" {
             @if query.cursor.is_some() { a href="/webhooks" { "Newest webhooks" } }
@@ -60,6 +61,7 @@ pub(crate) async fn page(
                 a href={ "/webhooks?cursor=" (next) (of_state) } rel="next" { "Older webhooks" }
             }
         }
+        (refused::shown(&app.refusals.of_late(), viewer.may(Scope::Operate)))
     };
     Ok(shell::page(&viewer, &Page { title: "Webhooks", section: Section::Webhooks, files: &[] }, &body))
 }

@@ -57,6 +57,28 @@ async fn many_sources_share_a_line_and_no_request_is_lost() {
 }
 
 #[actix_web::test]
+async fn what_was_refused_of_late_is_kept_by_source_and_reason() {
+    let (refusals, _lines) = refusals();
+    let a = IpAddr::from([192, 0, 2, 1]);
+    for off in ["30 min behind", "31 min behind"] {
+        refusals.count(Refused::Webhook("3cx"), "signature_expired", Some(a), Some(off.to_owned()));
+        refusals.flush();
+    }
+    refusals.count(Refused::Webhook("3cx"), "signature_wrong", Some(a), None);
+    let kept = refusals.of_late();
+    let shown: Vec<_> =
+        kept.iter().map(|it| (it.outcome, it.client, it.count, it.clock.as_deref())).collect();
+    let expired = ("signature_expired", Some(a), 2, Some("31 min behind"));
+    assert_eq!(shown, [("signature_wrong", Some(a), 1, None), expired]);
+    assert!(kept.iter().all(|it| it.first <= it.latest));
+    for n in 0..1_000_u32 {
+        refusals.count(Refused::Api, "unauthenticated", Some(IpAddr::V4(Ipv4Addr::from(n << 8))), None);
+        refusals.flush();
+    }
+    assert_eq!(refusals.of_late().len(), KEPT_MAX.get());
+}
+
+#[actix_web::test]
 async fn a_summary_comes_by_itself_and_at_the_end() {
     let (refusals, lines) = refusals();
     refusals.count(Refused::Api, "forbidden", None, None);

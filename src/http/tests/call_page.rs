@@ -7,7 +7,7 @@ use precall_call::{CallId, ConversationId};
 use uuid::Uuid;
 
 use super::client::get;
-use super::harness::{READER, Running, run};
+use super::harness::{OPERATOR, READER, Running, run};
 use super::pages::sign_in;
 use super::scripted::live_call;
 
@@ -30,7 +30,31 @@ async fn the_page_of_a_call_needs_a_session_and_leads_back() {
 }
 
 #[actix_web::test]
-async fn a_call_is_not_shown_while_the_database_is_away() {
+async fn a_live_call_is_shown_from_memory_while_the_database_is_away() {
+    let server = run();
+    let (cookie, _) = sign_in(&server, OPERATOR).await;
+    let live = live_call();
+    let answer = get(server.address, &format!("/calls/{}", live.id), &[("cookie", &cookie)]).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    for part in [
+        "The database cannot be reached.",
+        "data-from-memory",
+        &live.parties.caller,
+        "call <span>0.3 ms</span>",
+        "player <span class=\"bad\">",
+        "/hangup",
+        "/fallback-voice",
+        "id=\"wire\"",
+    ] {
+        assert!(answer.body.contains(part), "{part}: {}", answer.body);
+    }
+    let (cookie, _) = sign_in(&server, READER).await;
+    let answer = get(server.address, &format!("/calls/{}", live.id), &[("cookie", &cookie)]).await;
+    assert!(!answer.body.contains("/hangup") && !answer.body.contains("id=\"wire\""), "{}", answer.body);
+}
+
+#[actix_web::test]
+async fn a_call_that_is_over_is_not_shown_while_the_database_is_away() {
     let server = run();
     let (cookie, _) = sign_in(&server, READER).await;
     let answer = get(server.address, &format!("/calls/{}", Uuid::from_u128(7)), &[("cookie", &cookie)]).await;

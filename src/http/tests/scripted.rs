@@ -7,11 +7,11 @@ use std::time::Duration;
 use deadpool_postgres::{Manager, Pool, Runtime};
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_actors::api::{
-    Board, Busy, CanarySettings, CanaryView, CapacityHealth, CloneProgress, CloneStage, ClonedAhead,
-    CommitView, EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer, InitiationAsked, Listening,
-    LiveCall, NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder, Ordered, Outcome, Parties,
-    PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth, SupervisionRefusal, SupervisionView,
-    System, Taken,
+    ActorMailbox, Board, Busy, CanarySettings, CanaryView, CapacityHealth, CloneProgress, CloneStage,
+    ClonedAhead, CommitView, EndedCall, ErasureReport, Health, IncomingCall, InitiationAnswer,
+    InitiationAsked, Listening, LiveCall, NotBypassed, NotErased, NotReconciled, NotRun, OperatorOrder,
+    Ordered, Outcome, Parties, PbxNotice, Reconciled, ReportOutcome, SharedOutcomes, SpoolHealth,
+    SupervisionRefusal, SupervisionView, System, Taken,
 };
 use precall_actors::durability::leadership::EngineRole;
 use precall_actors::observe::metrics::Metrics;
@@ -328,6 +328,12 @@ impl Engine for Scripted {
         let not_bridged = Err(NotSupervised::NotBridged);
         let view = SupervisionView { listen: not_bridged, tell: not_bridged, listeners: 0 };
         async move { Ok(view) }.boxed_local()
+    }
+
+    fn mailboxes(&self, _: CallId) -> LocalBoxFuture<'_, Result<Vec<ActorMailbox>, SupervisionRefusal>> {
+        let call = ActorMailbox { actor: "call", waits: Some(Duration::from_micros(300)) };
+        let player = ActorMailbox { actor: "player", waits: None };
+        async move { Ok(vec![call, player]) }.boxed_local()
     }
 
     fn listen(&self, _: CallId) -> LocalBoxFuture<'_, Result<Listening, SupervisionRefusal>> {

@@ -104,6 +104,7 @@ impl Handler<Supervise> for CallActor {
             Supervise::Look(answer) => {
                 let _ = answer.send(Ok(self.supervision()));
             }
+            Supervise::Mailboxes(answer) => self.look_at_mailboxes(answer, ctx),
             Supervise::Listen(answer) => {
                 let _ = answer.send(self.listen());
             }

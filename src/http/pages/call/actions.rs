@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use precall_call::Route;
+use uuid::Uuid;
 
 use super::record::Record;
 use crate::config::Scope;
@@ -11,15 +12,43 @@ use crate::http::pages::parts;
 use crate::http::pages::viewer::Viewer;
 use crate::http::settings::Settings;
 
+/// The call, as far as its actions depend on it.
+pub(super) struct Acted<'a> {
+    /// precall's id.
+    pub(super) id: Uuid,
+    /// Whether it goes on.
+    pub(super) is_live: bool,
+    /// How greeting and handoff reach the caller.
+    pub(super) route: Option<&'a str>,
+    /// The caller's number. A masked one names nobody.
+    pub(super) number: Option<&'a str>,
+    /// Whether the viewer sees the number masked.
+    pub(super) hides_number: bool,
+}
+
+impl<'a> Acted<'a> {
+    /// The call of a record.
+    pub(super) fn of(record: &'a Record) -> Self {
+        let row = &record.detail.call;
+        let (number, is_whole) = (row.caller_id.as_deref(), record.sight == Sight::Whole);
+        Self {
+            id: row.id,
+            is_live: record.is_live(),
+            route: row.route.as_deref(),
+            number: number.filter(|_| is_whole),
+            hides_number: number.is_some() && !is_whole,
+        }
+    }
+}
+
 /// The actions for this call and this viewer.
-pub(super) fn shown(record: &Record, viewer: &Viewer, settings: &Settings) -> Markup {
+pub(super) fn shown(call: &Acted<'_>, viewer: &Viewer, settings: &Settings) -> Markup {
     if !viewer.may(Scope::Operate) {
         return html! {};
     }
-    let path = |action: &str| format!("/api/v1/calls/{}/{action}", record.id());
+    let path = |action: &str| format!("/api/v1/calls/{}/{action}", call.id);
     let none = html! {};
-    let is_live = record.is_live();
-    let has_leg = record.detail.call.route.as_deref() != Some(Route::Callback.name());
+    let (is_live, has_leg) = (call.is_live, call.route != Some(Route::Callback.name()));
     html! {
         div .actions role="group" aria-label="Actions" {
             @if is_live {
@@ -40,10 +69,10 @@ pub(super) fn shown(record: &Record, viewer: &Viewer, settings: &Settings) -> Ma
             }
             (parts::action("POST", &path("retry-clone"), "Retry the clone",
                 "Clone the caller's voice once more? This can cost a clone at ElevenLabs.", &none))
-            @if let Some(number) = cached_of(record) {
-                (parts::action("DELETE", &format!("/api/v1/cache/{number}"), "Forget the cached voice",
+            @if let Some(number) = call.number {
+                (parts::action("DELETE", &format!("/api/v1/cache/{}", utf8_percent_encode(number, NON_ALPHANUMERIC)), "Forget the cached voice",
                     "Forget the caller's cached voice? The next call clones again.", &none))
-            } @else if record.detail.call.caller_id.is_some() && viewer.may(Scope::Pii) {
+            } @else if call.hides_number && viewer.may(Scope::Pii) {
                 span .quiet { "Show numbers (menu at the top) to forget the cached voice." }
             }
             @if is_live {
@@ -62,10 +91,4 @@ fn persons(settings: &Settings) -> Markup {
             }
         }
     }
-}
-
-/// The number for the path of the cache. A masked number names nobody.
-fn cached_of(record: &Record) -> Option<String> {
-    let number = record.detail.call.caller_id.as_deref().filter(|_| record.sight == Sight::Whole)?;
-    Some(utf8_percent_encode(number, NON_ALPHANUMERIC).to_string())
 }

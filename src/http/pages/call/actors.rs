@@ -2,8 +2,10 @@
 //! now is known by the engine alone.
 
 use maud::{Markup, html};
+use precall_actors::api::ActorMailbox;
 use precall_call::{At, CallPart, Effect, Event, Purpose};
 
+use super::mailboxes;
 use super::moment::offset;
 use super::strips::Job;
 use crate::http::pages::parts;
@@ -230,8 +232,8 @@ fn jobs_of(moments: &[Moment], jobs: &[Job]) -> Vec<Actor> {
     named.filter_map(actor).collect()
 }
 
-/// The tree as a table. `running`: the actors that the engine says run now.
-pub(super) fn shown(actors: &[Actor], begin: At, running: Option<&[&'static str]>) -> Markup {
+/// The tree as a table. `waits`: what the engine says of the actors that run now.
+pub(super) fn shown(actors: &[Actor], begin: At, waits: Option<&[ActorMailbox]>) -> Markup {
     html! {
         table .actors aria-label="Actors of this call" {
             thead { tr { th scope="col" { "Actor" } th scope="col" { "State" } th scope="col" .number { "Started" }
@@ -250,10 +252,7 @@ pub(super) fn shown(actors: &[Actor], begin: At, running: Option<&[&'static str]
                 }
             }
         }
-        @if let Some(running) = running {
-            @let names: Vec<String> = running.iter().map(|name| parts::words(name)).collect();
-            p .quiet { "The engine runs now: " (names.join(", ")) "." }
-        }
+        @if let Some(waits) = waits { (mailboxes::shown(waits)) }
     }
 }
 

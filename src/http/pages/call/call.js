@@ -96,6 +96,8 @@ async function read() {
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const fresh = page.getElementById("call");
     if (!fresh) throw new Error("the answer is not this page");
+    // The database is back: this page has no place for the parts that come from there.
+    if (call.dataset.fromMemory !== undefined && fresh.dataset.fromMemory === undefined) return location.reload();
     take(fresh);
     lastRead = Date.now();
     stale("");

@@ -9,9 +9,6 @@ use precall_call::At;
 use super::ago;
 use crate::http::pages::parts;
 
-/// From this wait on a mailbox is marked.
-const SLOW: Duration = Duration::from_millis(250);
-
 /// One actor, or a kind of actors.
 struct Node {
     depth: usize,
@@ -61,7 +58,7 @@ fn row(node: &Node, health: &Health, system: &System) -> Markup {
             td .number { (node.count.map(|count| count.to_string()).unwrap_or_default()) }
             td .number {
                 @if let Some(wait) = node.mailbox {
-                    span .warn[wait >= SLOW] { (parts::millis(wait)) @if wait >= SLOW { " slow" } }
+                    span .warn[wait >= parts::SLOW_MAILBOX] { (parts::millis(wait)) @if wait >= parts::SLOW_MAILBOX { " slow" } }
                 }
             }
             td .number { span .bad[restarts > 0] { (restarts) } }
