@@ -303,3 +303,33 @@ async fn ids_with_a_fraction_or_many_digits_are_calls_of_their_own() {
     assert_eq!(world.count(distinct, &[]).await, i64::try_from(ids.len()).unwrap());
     world.stop().await;
 }
+
+#[actix::test]
+async fn the_log_is_filtered_by_who_by_action_and_by_subject() {
+    let world = World::with(with_keys()).await;
+    let (one, other) = (Uuid::now_v7(), Uuid::now_v7());
+    for (who, action, subject) in
+        [("anna", "looked", one), ("anna", "changed", one), ("bert", "looked", other)]
+    {
+        let row = "insert into audit_log (id, at, who, action, subject) values ($1, now(), $2, $3, $4)";
+        world.execute(row, &[&Uuid::now_v7(), &who, &action, &subject]).await;
+    }
+    for (query, rows) in [
+        ("action=looked".to_owned(), 2),
+        ("who=anna".to_owned(), 2),
+        ("who=anna&action=looked".to_owned(), 1),
+        (format!("subject={one}"), 2),
+        (format!("subject={other}&who=anna"), 0),
+        ("who=nobody".to_owned(), 0),
+    ] {
+        let (status, page) = world.get(&format!("/api/v1/audit?{query}")).await;
+        assert_eq!((status, page["items"].as_array().unwrap().len()), (200, rows), "{query}: {page}");
+    }
+    let (status, page) = world.get("/api/v1/audit?who=anna&limit=1").await;
+    let cursor = page["next_cursor"].as_str().unwrap();
+    assert_eq!((status, &page["items"][0]["action"]), (200, &json!("changed")));
+    let (_, page) = world.get(&format!("/api/v1/audit?who=anna&limit=1&cursor={cursor}")).await;
+    assert_eq!((&page["items"][0]["action"], &page["next_cursor"]), (&json!("looked"), &Value::Null));
+    assert_eq!(world.get("/api/v1/audit?subject=x").await.0, 400);
+    world.stop().await;
+}

@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, web};
 use jiff::Timestamp;
 use precall_store::people::audit;
-use precall_store::people::audit::AuditRow;
+use precall_store::people::audit::{AuditFilter, AuditRow};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -59,6 +59,14 @@ pub(crate) struct AuditQuery {
     /// `next_cursor` of the page before.
     #[param(max_length = 64)]
     cursor: Option<String>,
+    /// Name of an API key, or `command line`.
+    #[param(max_length = 200)]
+    who: Option<String>,
+    /// The action.
+    #[param(max_length = 200)]
+    action: Option<String>,
+    /// Id of what was changed.
+    subject: Option<Uuid>,
 }
 
 problems!(ListProblems: API, SCOPE, DATABASE, &[Code::BadCursor]);
@@ -78,7 +86,9 @@ pub(crate) async fn list(
     _: Allowed<Admin>,
     query: web::Query<AuditQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let (limit, before) = (limit(query.limit)?, id_of_cursor(query.cursor.as_deref())?);
-    let rows = read(&app, audit::list(&app.pool, before, limit.saturating_add(1))).await?;
+    let AuditQuery { limit: most, cursor, who, action, subject } = query.into_inner();
+    let (limit, before) = (limit(most)?, id_of_cursor(cursor.as_deref())?);
+    let filter = AuditFilter { who, action, subject };
+    let rows = read(&app, audit::list(&app.pool, &filter, before, limit.saturating_add(1))).await?;
     response::json(&Page::cut(rows, limit, |row: &AuditRow| row.id.to_string(), AuditItem::from))
 }

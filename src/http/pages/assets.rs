@@ -17,6 +17,7 @@ macro_rules! files {
 
 /// Every script and style sheet. A test compares the list with the folder.
 const FILES: &[(&str, &str)] = files![
+    "audit/audit.css",
     "call/call.css",
     "call/call.js",
     "call/ear.js",

@@ -15,7 +15,10 @@ const RECORD: &str =
     "insert into audit_log (id, at, who, action, subject, detail) values ($1, $2, $3, $4, $5, $6)";
 
 const LIST: &str = "
-    select id, at, who, action, subject, detail from audit_log where id < $1 order by id desc limit $2";
+    select id, at, who, action, subject, detail from audit_log
+    where id < $1 and ($3::text is null or who = $3) and ($4::text is null or action = $4)
+        and ($5::uuid is null or subject = $5)
+    order by id desc limit $2";
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[RECORD, LIST];
@@ -53,12 +56,29 @@ pub struct AuditRow {
     pub detail: Option<Value>,
 }
 
-/// At most `limit` changes older than `before`, the newest first.
+/// Which changes are wanted. None of a field: all.
+#[derive(Clone, Debug, Default)]
+pub struct AuditFilter {
+    /// The name of an API key, or `command line`.
+    pub who: Option<String>,
+    /// The action.
+    pub action: Option<String>,
+    /// The mapping, speaker or call that was changed.
+    pub subject: Option<Uuid>,
+}
+
+/// At most `limit` changes that fit, older than `before`, the newest first.
 ///
 /// # Errors
 /// When the query fails.
-pub async fn list(pool: &Pool, before: Uuid, limit: i64) -> Result<Vec<AuditRow>, StoreError> {
-    let rows = read(pool, LIST, &[&before, &limit]).await?;
+pub async fn list(
+    pool: &Pool,
+    filter: &AuditFilter,
+    before: Uuid,
+    limit: i64,
+) -> Result<Vec<AuditRow>, StoreError> {
+    let AuditFilter { who, action, subject } = filter;
+    let rows = read(pool, LIST, &[&before, &limit, who, action, subject]).await?;
     rows.iter()
         .map(|row| {
             Ok(AuditRow {
