@@ -298,6 +298,7 @@ fn http_settings(config: &Config, samples: SampleStore, log: &Logger) -> http::S
         trusted_proxies: config.server.trusted_proxies.clone(),
         persons: config.agent.persons.iter().map(|(name, _)| name.clone()).collect(),
         supervision: config.call.supervision,
+        sample_playback: config.clone.playback,
         has_fallback: config.call.fallback_destination.is_some(),
         source_limit: config.server.source_limit,
         rates: Arc::new(http::Rates::new(config.server.source_limit)),

@@ -27,7 +27,8 @@ pub(crate) fn snapshot(config: &Config) -> Result<Snapshot, AppError> {
     let keys: Vec<_> = http.api_keys.principals().collect();
     let control = config.threecx.call_control.as_ref();
     Ok(Snapshot(format!(
-        "{engine:?}\n{order:?}\n{} {}\n{:?} {:?} {:?}\n{:?} {} {} {} {:?} {:?} {keys:?} {:?}\n{} {:?}\n{:?} {:?} {} {}",
+        "{engine:?}\n{order:?}\n{} {}\n{:?} {:?} {:?}\n{:?} {} {} {} {:?} {:?} {keys:?} {:?}\n{} {:?}\n{:?} {:?} {} {} \
+         {}",
         sender(&http.threecx),
         sender(&http.elevenlabs),
         secret(&http.threecx_token),
@@ -46,5 +47,6 @@ pub(crate) fn snapshot(config: &Config) -> Result<Snapshot, AppError> {
         config.server.drain_timeout,
         http.has_fallback,
         http.supervision,
+        http.sample_playback,
     )))
 }

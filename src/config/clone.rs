@@ -75,6 +75,12 @@ variables! { Section::Clone;
         default: Text("/data/voices"),
         help: "Directory of the local samples. precall reads, writes and deletes no samples outside it.",
     }
+    sample_playback: bool {
+        restart: Restart::NotNeeded,
+        default: Text("false"),
+        help: "Let people play the samples of callers, on the page Callers and by the API (keys of the scope voice).",
+        note: "Each play is in the audit log.",
+    }
     s3_bucket_name: BucketName {
         probed: Probed::By("voice samples"),
         required: Required::When("when VOICE_SAMPLE_STORAGE is s3, or with S3_ENDPOINT"),
@@ -150,6 +156,8 @@ pub struct VoiceClone {
     pub pin_wait: Duration,
     /// Directory of the local samples. Nothing outside it is read.
     pub samples_path: PathBuf,
+    /// Whether keys of the scope `voice` may play samples.
+    pub playback: bool,
     /// Where uploads go. A caller's mapping may name a sample in either place.
     pub uploads: Storage,
     /// The bucket of the samples.
@@ -183,6 +191,7 @@ impl VoiceClone {
             trusted_trunks: trusted_trunks.map(|WordList(trunks)| trunks).unwrap_or_default(),
             pin_wait: settings.pin_wait_seconds.value()?.0,
             samples_path: settings.local_voice_samples_path.value()?,
+            playback: settings.sample_playback.value()?,
             uploads: uploads?,
             s3: s3?,
         })

@@ -29,6 +29,7 @@ mod origin;
 pub(super) mod page;
 pub(super) mod query_check;
 pub(super) mod read;
+pub(super) mod sample_playback;
 pub(super) mod samples;
 pub(super) mod sight;
 pub(super) mod speakers;

@@ -24,6 +24,8 @@ use crate::reload::ReloadDesk;
 
 /// Sample uploads that may run at once, each up to 20 MiB in memory.
 const UPLOADS: usize = 4;
+/// Samples that may be played at once, each up to 20 MiB in memory.
+const PLAYS: usize = 4;
 /// Each event stream reads the database up to ten times a second.
 const EVENT_STREAMS: StreamLimits = StreamLimits { of_key: 8, in_all: 32 };
 /// A stream of the live board reads nothing.
@@ -56,6 +58,7 @@ pub(crate) struct AppState {
     pub(crate) live_streams: Arc<OpenStreams>,
     pub(crate) live_feed: Arc<LiveFeed>,
     pub(crate) uploads: Arc<Semaphore>,
+    pub(crate) plays: Arc<Semaphore>,
     pub(crate) exports: Arc<Semaphore>,
     /// Held while an uploaded sample is stored and mapped: one upload at a time.
     pub(crate) one_upload: Mutex<()>,
@@ -85,6 +88,7 @@ impl AppState {
             live_feed: LiveFeed::new(Arc::clone(&engine)),
             engine,
             uploads: Arc::new(Semaphore::new(UPLOADS)),
+            plays: Arc::new(Semaphore::new(PLAYS)),
             exports: Arc::new(Semaphore::new(EXPORTS)),
             one_upload: Mutex::new(()),
         }

@@ -91,6 +91,8 @@ codes! {
     CallNotFound = "call_not_found", 404, "There is no such call";
     /// No caller has this number.
     CallerNotFound = "caller_not_found", 404, "There is no such caller";
+    /// The caller is mapped to a sample that does not exist.
+    SampleNotFound = "sample_not_found", 404, "The caller's sample does not exist";
     /// No speaker has this id, or the speaker is erased.
     SpeakerNotFound = "speaker_not_found", 404, "There is no such speaker";
     /// No API key of the database has this id.
@@ -131,6 +133,8 @@ codes! {
     CanaryBusy = "canary_busy", 409, "A test call is under way";
     /// Test calls are not configured.
     CanaryOff = "canary_off", 409, "Test calls are not configured";
+    /// `SAMPLE_PLAYBACK` is off.
+    PlaybackOff = "playback_off", 409, "Samples are not played here";
     /// Several calls have this id.
     SeveralCalls = "several_calls", 409, "Several calls have this id";
     /// `If-Match` or `If-None-Match` does not hold.
@@ -145,7 +149,9 @@ codes! {
     BodyTooLarge = "body_too_large", 413, "The body is too large";
     /// The body is compressed, or in another content coding.
     UnsupportedCoding = "unsupported_coding", 415, "The body must not be in a content coding";
-    /// No voice can be cloned from the sample.
+    /// The range begins behind the end.
+    RangeNotSatisfiable = "range_not_satisfiable", 416, "The range is not within the content";
+    /// No voice can be cloned from the sample, or it is no recording.
     SampleRefused = "sample_refused", 422, "The sample cannot be used";
     /// The request is no WebSocket handshake.
     UpgradeRequired = "upgrade_required", 426, "This path is a WebSocket";
@@ -163,8 +169,8 @@ codes! {
     CannotKeep = "cannot_keep", 503, "precall cannot store data at the moment";
     /// The data was not stored in time.
     NotInTime = "not_in_time", 503, "The data was not stored in time";
-    /// The folder or bucket of samples cannot be written.
-    SamplesUnreachable = "samples_unreachable", 503, "precall cannot store samples at the moment";
+    /// The folder or bucket of samples cannot be read or written.
+    SamplesUnreachable = "samples_unreachable", 503, "precall cannot reach its samples at the moment";
     /// precall is shutting down.
     Draining = "draining", 503, "precall is shutting down";
     /// ElevenLabs does not response.
@@ -173,7 +179,7 @@ codes! {
     DatabaseUnreachable = "database_unreachable", 503, "The database cannot be reached";
     /// The database did not answer in time.
     DatabaseSlow = "database_slow", 503, "The database did not answer in time";
-    /// The limit of large bodies, uploads or event streams is reached.
+    /// The limit of large bodies, uploads, plays or event streams is reached.
     TooManyAtOnce = "too_many_at_once", 503, "Too many requests of this kind at once";
 }
 

@@ -18,7 +18,7 @@ use super::api::live_stream::messages::{LiveChange, LiveSnapshot};
 use super::api::page::NoQuery;
 use super::api::{
     audit, bypass, callers, calls, canary, config, drain, events, keys, lines, listen, live, live_stream,
-    operate, samples, speakers, statistics, supervision, voices, webhooks, wire,
+    operate, sample_playback, samples, speakers, statistics, supervision, voices, webhooks, wire,
 };
 use super::error::{Code, Problem, ProblemBody};
 use super::ops::{health, metrics_page};
@@ -45,7 +45,7 @@ use super::webhooks::{initiation, postcall, threecx, threecx_crm};
         threecx::webhook, threecx::by_token, threecx_crm::lookup, threecx_crm::report,
         postcall::webhook, initiation::webhook, voices::list, voices::reconcile, voices::warm,
         webhooks::list, webhooks::replay,
-        samples::upload,
+        samples::upload, sample_playback::play,
     ),
     components(schemas(ProblemBody, IfNoneMatch, LiveSnapshot, LiveChange)),
     modifiers(&Keys, &OperationIds, &IdempotencyKeys, &NoNullParameters),

@@ -15,8 +15,8 @@ use super::settings::Settings;
 use crate::config::CorsOrigins;
 use crate::http::api::{
     audit, bypass, callers, calls, canary, config as config_api, drain, events, idempotency, keys, lines,
-    listen, live, live_stream, operate, query_check, samples, speakers, statistics, supervision, voices,
-    webhooks, wire,
+    listen, live, live_stream, operate, query_check, sample_playback, samples, speakers, statistics,
+    supervision, voices, webhooks, wire,
 };
 use crate::http::ops::{api_page, health, metrics_page};
 use crate::http::webhooks::{initiation, postcall, threecx, threecx_crm};
@@ -132,7 +132,11 @@ pub(crate) fn routes(config: &mut ServiceConfig, settings: &Settings) {
                 .service(resource("/voices/reconcile").route(post().to(voices::reconcile)))
                 .service(resource("/voices/warm").route(post().to(voices::warm)))
                 .service(resource("/cache/{caller_id}").route(delete().to(operate::forget_voice)))
-                .service(resource("/callers/{caller_id}/sample").route(put().to(samples::upload)))
+                .service(
+                    resource("/callers/{caller_id}/sample")
+                        .route(get().to(sample_playback::play))
+                        .route(put().to(samples::upload)),
+                )
                 .service(resource("/events").route(get().to(events::events)))
                 .service(readable("/openapi.json", openapi::document))
                 .default_service(route().to(not_found))

@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) persons: Arc<[String]>,
     /// `SUPERVISION`: operators may listen to live calls.
     pub(crate) supervision: bool,
+    /// `SAMPLE_PLAYBACK`: keys of the scope `voice` may play the samples of callers.
+    pub(crate) sample_playback: bool,
     /// Whether `FALLBACK_DESTINATION` is set.
     pub(crate) has_fallback: bool,
     /// Origins whose pages may use the API.

@@ -18,6 +18,7 @@ const NEEDS: &[(&str, &str, &str)] = &[
     ("delete", "/api/v1/callers/{caller_id}", "admin"),
     ("get", "/api/v1/callers/{caller_id}", "read"),
     ("put", "/api/v1/callers/{caller_id}", "admin"),
+    ("get", "/api/v1/callers/{caller_id}/sample", "voice"),
     ("put", "/api/v1/callers/{caller_id}/sample", "voice"),
     ("get", "/api/v1/calls", "read"),
     ("get", "/api/v1/calls/{id}", "read"),

@@ -69,6 +69,7 @@ mod refused_reports;
 mod report_analysis;
 mod reports;
 mod restarts;
+mod sample_playback;
 mod samples;
 mod schema;
 mod speakers;

@@ -18,7 +18,7 @@ async fn callers_are_masked_until_numbers_are_asked_for() {
     world.completed(call).await;
     let reader = Session::begin(&world, READER).await;
     let page = reader.page(&world, "/callers").await;
-    assert!(page.contains(" uses, the last ") && page.contains("agreed ") && page.contains("***"), "{page}");
+    assert!(page.contains("1 use, the last ") && page.contains("agreed ") && page.contains("***"), "{page}");
     let digits = &number[1..];
     assert!(!page.contains(digits) && !page.contains("/api/v1/"), "no number, not in a path either: {page}");
     let admin = Session::begin(&world, KEY).await;

@@ -13,6 +13,7 @@ mod tests;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 pub use check::SAMPLE_BYTES_MAX;
 pub use error::SampleError;
 pub use store::{SampleStore, UploadPlace};
@@ -48,6 +49,17 @@ pub struct StoredSample {
     pub bytes: usize,
     /// Length of the sound.
     pub duration: Duration,
+}
+
+/// A sample as it is stored, for a player.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleRecording {
+    /// The file as it is.
+    pub content: Bytes,
+    /// The name of its `RecordingFormat`, such as `wav`.
+    pub format: &'static str,
+    /// The media type of that format.
+    pub content_type: &'static str,
 }
 
 /// Result of a deletion.

@@ -40,6 +40,8 @@ const LOOK_WITHIN: Duration = Duration::from_secs(2);
 /// A caller with a voice.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct CallerItem {
+    /// Id of the mapping. The sample can be played by it without the number.
+    id: Uuid,
     /// E.164, or an extension of the PBX; numbers are masked without the scope `pii`.
     caller_id: String,
     /// Path or URL of the sample; null without the scope `pii`.
@@ -76,6 +78,7 @@ impl CallerItem {
             SampleSeen::Refused(why) => ("refused", Some(why)),
         };
         Self {
+            id: row.id,
             sample_state,
             sample_problem,
             sample_checked_at: row.sample_checked_at,
@@ -383,7 +386,11 @@ pub(crate) async fn delete(
     Ok(recorded(HttpResponse::NoContent().finish()))
 }
 
-async fn found(app: &AppState, caller: &str) -> Result<CallerRow, Problem> {
+/// The mapping of a caller.
+///
+/// # Errors
+/// `caller_not_found`.
+pub(super) async fn found(app: &AppState, caller: &str) -> Result<CallerRow, Problem> {
     let row = read(app, callers::find(&app.pool, ACCOUNT, caller)).await?;
     row.ok_or_else(|| Problem::of(Code::CallerNotFound))
 }

@@ -52,6 +52,7 @@ pub(crate) async fn page(
     let voices = read(&app, caller_voices::of_callers(&app.pool, ACCOUNT, &numbers)).await?;
     let voices: HashMap<&str, &CallerVoice> =
         voices.iter().map(|voice| (voice.caller_id.as_str(), voice)).collect();
+    let plays = app.settings().sample_playback && viewer.may(Scope::Voice);
     let prefixed = utf8_percent_encode(prefix, NON_ALPHANUMERIC).to_string();
     let body = html! {
         (tools(&viewer, prefix))
@@ -60,7 +61,7 @@ pub(crate) async fn page(
                 PUT /api/v1/callers/NUMBER; the next call of this number is then answered with the voice."))
         } @else {
             div .scroll {
-                table .callers aria-label="Callers" {
+                table .callers .stack aria-label="Callers" {
                     thead {
                         tr {
                             th scope="col" { "Caller" }
@@ -73,7 +74,9 @@ pub(crate) async fn page(
                         }
                     }
                     tbody {
-                        @for row in &rows { (line(&viewer, row, voices.get(row.caller_id.as_str()).copied())) }
+                        @for row in &rows {
+                            (line(&viewer, row, voices.get(row.caller_id.as_str()).copied(), plays))
+                        }
                     }
                 }
             }
@@ -103,7 +106,7 @@ fn tools(viewer: &Viewer, prefix: &str) -> Markup {
                 button { "Filter" }
             }
         } @else if acts {
-            p .notice { "Numbers are masked, so no caller can be changed here. With the scope pii, choose \
+            p .notice { "Numbers are masked, so no caller in the list can be changed. With the scope pii, choose \
                 \"Show numbers and words\" in the menu." }
         }
         @if viewer.may(Scope::Admin) {
@@ -120,16 +123,19 @@ fn tools(viewer: &Viewer, prefix: &str) -> Markup {
     }
 }
 
-fn line(viewer: &Viewer, row: &CallerRow, voice: Option<&CallerVoice>) -> Markup {
+fn line(viewer: &Viewer, row: &CallerRow, voice: Option<&CallerVoice>, plays: bool) -> Markup {
     let sight = viewer.sight();
     html! {
         tr {
-            td { (sight.number(row.caller_id.clone())) }
-            td { (row.voice_name) @if let Some(words) = &row.description { br; span .quiet { (words) } } }
-            td { (consent(viewer, row, voice)) }
-            td { (sample(row)) }
-            td { (cached(voice.and_then(|voice| voice.voice.as_ref()))) }
-            td {
+            td data-label="Caller" { (sight.number(row.caller_id.clone())) }
+            td data-label="Voice" {
+                (row.voice_name)
+                @if let Some(words) = &row.description { br; span .quiet { (words) } }
+            }
+            td data-label="Speaker" { (consent(viewer, row, voice)) }
+            td data-label="Sample" { (sample(row)) @if plays { (player(viewer, row)) } }
+            td data-label="Cached voice" { (cached(voice.and_then(|voice| voice.voice.as_ref()))) }
+            td data-label="Heard by" {
                 (match row.voice_policy.as_deref() {
                     Some("number") => "who calls from the number",
                     Some("proof") => "who gives the PIN",
@@ -138,7 +144,7 @@ fn line(viewer: &Viewer, row: &CallerRow, voice: Option<&CallerVoice>) -> Markup
                 })
                 @if row.has_pin { br; span .quiet { "has a PIN" } }
             }
-            td { @if sight == Sight::Whole { (actions(viewer, row, voice)) } }
+            td data-label="Actions" { @if sight == Sight::Whole { (actions(viewer, row, voice)) } }
         }
     }
 }
@@ -170,6 +176,16 @@ fn sample(row: &CallerRow) -> Markup {
     }
 }
 
+/// A player of the sample. Its address has the id of the mapping, so that a masked page shows no number.
+fn player(viewer: &Viewer, row: &CallerRow) -> Markup {
+    let label = format!("Sample of {}", viewer.sight().number(row.caller_id.clone()));
+    html! {
+        br;
+        audio controls preload="none" aria-label=(label) src={ "/api/v1/callers/" (row.id) "/sample" } {}
+        output .bad {}
+    }
+}
+
 fn cached(voice: Option<&CachedVoice>) -> Markup {
     let Some(voice) = voice else { return html! { span .quiet { "none: cloned at the next call" } } };
     let now = clock::wall().0 / 1_000_000;
@@ -179,7 +195,10 @@ fn cached(voice: Option<&CachedVoice>) -> Markup {
         (parts::age(old)) " old, "
         @if left > 0 { "for another " (parts::age(left)) } @else { "expired" }
         br;
-        span .quiet { (voice.calls) " uses, the last " (parts::time(voice.last_used_at)) }
+        span .quiet {
+            (voice.calls) (if voice.calls == 1 { " use, the last " } else { " uses, the last " })
+            (parts::time(voice.last_used_at))
+        }
         br;
         span .id { (voice.id) }
     }

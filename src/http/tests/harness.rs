@@ -68,6 +68,7 @@ pub fn settings() -> Settings {
         trusted_proxies: AddressList::default(),
         persons: ["sales".to_owned()].into(),
         supervision: true,
+        sample_playback: true,
         has_fallback: true,
         source_limit: NonZeroU32::new(1_000).unwrap(),
         rates: Arc::new(Rates::new(NonZeroU32::new(1_000).unwrap())),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use precall_audio::prompts::recognise;
 use precall_base::clock;
 use precall_providers::elevenlabs::VoiceSample;
 use precall_providers::s3::S3Settings;
@@ -16,7 +17,7 @@ use super::check::{CheckedSample, check};
 use super::local::SampleFolder;
 use super::reference::SampleLocation;
 use super::s3::SampleBucket;
-use super::{SampleDeleted, SampleError, SampleMark, StoredSample};
+use super::{SampleDeleted, SampleError, SampleMark, SampleRecording, StoredSample};
 
 /// Time limit of a read or an upload with its check, or of a deletion, including the wait for a permit.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -70,19 +71,26 @@ impl SampleStore {
         with_timeout(WITHIN, async {
             let place = self.locate(reference)?;
             let permit = self.permit().await?;
-            let content = match place {
-                SampleLocation::Local(path) => {
-                    let folder = self.folder.clone();
-                    blocking(move || folder.read(&path)).await?
-                }
-                SampleLocation::Object(key) => self.bucket()?.read(&key, clock::wall()).await?,
-            };
+            let content = self.content(place).await?;
             let (sample, permit) = checked(content, permit).await?;
             blocking(move || {
                 let _while_decoding = permit;
                 sample.into_voice_sample()
             })
             .await
+        })
+        .await
+    }
+
+    /// Reads the sample that `voice_sample_url` names as it is stored, for a player. It is recognised and not decoded.
+    ///
+    /// # Errors
+    /// Why it cannot be played; [`SampleError::TooSlow`] after 30 s.
+    pub async fn recording(&self, reference: &str) -> Result<SampleRecording, SampleError> {
+        with_timeout(WITHIN, async {
+            let content = self.content(self.locate(reference)?).await?;
+            let (format, _) = recognise(&content)?;
+            Ok(SampleRecording { content, format: format.name(), content_type: format.content_type() })
         })
         .await
     }
@@ -157,6 +165,16 @@ impl SampleStore {
             Ok(SampleLocation::Local(path)) => path.starts_with(UPLOADS),
             Ok(SampleLocation::Object(key)) => key.starts_with(UPLOADS),
             Err(_) => false,
+        }
+    }
+
+    async fn content(&self, place: SampleLocation) -> Result<Bytes, SampleError> {
+        match place {
+            SampleLocation::Local(path) => {
+                let folder = self.folder.clone();
+                blocking(move || folder.read(&path)).await
+            }
+            SampleLocation::Object(key) => Ok(self.bucket()?.read(&key, clock::wall()).await?),
         }
     }
 

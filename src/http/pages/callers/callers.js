@@ -29,6 +29,7 @@ function put(path, headers, body, progress) {
         // Not JSON: an answer of a proxy.
       }
       if (request.status >= 200 && request.status < 300) resolve(read);
+      else if (request.status === 412) reject(new Error("this number is mapped already: see its row"));
       else reject(new Error(read?.detail ?? read?.title ?? `precall answered ${request.status}`));
     });
     request.send(body);
@@ -78,6 +79,29 @@ async function map(form) {
   }
 }
 
+/**
+ * A player shows nothing of a problem but a grey button.
+ * @param {HTMLAudioElement} player
+ */
+async function why(player) {
+  const said = player.parentElement?.querySelector("output");
+  if (!said) return;
+  // HEAD is not answered here, and a GET would have an audit row: one byte behind every end is never a play.
+  const range = { Range: `bytes=${Number.MAX_SAFE_INTEGER}-`, Accept: "application/json" };
+  try {
+    const answer = await fetch(player.src, { headers: range });
+    if (answer.status === 401) signIn();
+    const read = await answer.json();
+    said.textContent = answer.status === 416 ? "This browser cannot play this format."
+      : `Not played: ${read.detail ?? read.title}`;
+  } catch (error) {
+    said.textContent = `Not played: ${words(error)}`;
+  }
+}
+
+document.addEventListener("error", (event) => {
+  if (event.target instanceof HTMLAudioElement) void why(event.target);
+}, true);
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (!(form instanceof HTMLFormElement)) return;
