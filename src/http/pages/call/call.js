@@ -244,6 +244,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
+document.addEventListener("precall:listening", want);
 addEventListener("popstate", () => void read());
 document.addEventListener("precall:acted", () => {
   toast("The result is in the timeline.", "good");

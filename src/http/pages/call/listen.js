@@ -31,15 +31,20 @@ function stop(words) {
   end.hidden = true;
   document.body.classList.remove("is-listening");
   say(words);
+  document.dispatchEvent(new CustomEvent("precall:listening"));
 }
 
 /** @param {number} rate */
 async function open(rate) {
-  sound = new AudioContext({ sampleRate: rate });
-  await sound.audioWorklet.addModule(place.dataset.ear ?? "");
-  ear = new AudioWorkletNode(sound, "precall-ear", { numberOfInputs: 0, outputChannelCount: [2] });
-  ear.connect(sound.destination);
-  await sound.resume();
+  document.dispatchEvent(new CustomEvent("precall:listening"));
+  const opened = new AudioContext({ sampleRate: rate });
+  sound = opened;
+  await opened.audioWorklet.addModule(place.dataset.ear ?? "");
+  // Listening may have been stopped meanwhile, and begun anew.
+  if (sound !== opened) return;
+  ear = new AudioWorkletNode(opened, "precall-ear", { numberOfInputs: 0, outputChannelCount: [2] });
+  ear.connect(opened.destination);
+  await opened.resume();
 }
 
 /** @param {ArrayBuffer} message */
@@ -83,6 +88,10 @@ function start() {
   };
 }
 
+// What was told is in the timeline: told again by mistake, the agent would say it twice.
+document.addEventListener("precall:acted", ({ target }) => {
+  if (target instanceof HTMLFormElement && /\/(tell|say)$/.test(target.action)) target.reset();
+});
 begin.addEventListener("click", start);
 end.addEventListener("click", () => stop("You have stopped listening."));
 begin.hidden = false;

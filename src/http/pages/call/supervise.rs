@@ -56,10 +56,13 @@ pub(super) fn controls(viewer: &Viewer, record: &Record) -> Markup {
             " " span #listen-state role="status" { "Listening needs JavaScript." }
         }
         @if viewer.may(Scope::Operate) {
-            (parts::action("POST", &path("tell"), "Tell the agent", "", &text("tell", "What the agent should know")))
-            (parts::action("POST", &path("say"), "Have the agent say it",
-                "Ask the agent to say this to the caller? It may word it in its own way.",
-                &text("say", "What the agent should say")))
+            div .telling {
+                (parts::action("POST", &path("tell"), "Tell the agent", "",
+                    &text("tell", "What the agent should know")))
+                (parts::action("POST", &path("say"), "Have the agent say it",
+                    "Ask the agent to say this to the caller? It may word it in its own way.",
+                    &text("say", "What the agent should say")))
+            }
         }
     }
 }
