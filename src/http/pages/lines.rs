@@ -49,7 +49,7 @@ fn table(lines: &[LineItem]) -> Markup {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     html! {
         div .scroll data-rows="" {
-            table aria-label="Lines" {
+            table .stack aria-label="Lines" {
                 thead {
                     tr {
                         th scope="col" { "Called number" }
@@ -64,17 +64,21 @@ fn table(lines: &[LineItem]) -> Markup {
                 tbody {
                     @for line in lines {
                         tr data-href=(path_of(&line.number)) {
-                            td { a href=(path_of(&line.number)) { (line.number) } }
-                            td .number { (line.version.map_or_else(|| "by hand".to_owned(), |it| it.to_string())) }
-                            td {
+                            td data-label="Called number" { a href=(path_of(&line.number)) { (line.number) } }
+                            td .number data-label="Version" {
+                                (line.version.map_or_else(|| "by hand".to_owned(), |it| it.to_string()))
+                            }
+                            td data-label="On trial" {
                                 @if let Some(trial) = &line.trial {
                                     "version " (trial.version) " for " (trial.percent) " % of callers"
                                 }
                             }
-                            td .id { (text(&line.settings.agent_id)) }
-                            td { (text(&line.settings.language)) }
-                            td { (text(&line.settings.fallback_destination)) }
-                            td .number { (line.settings.max_live_calls.map(|it| it.to_string()).unwrap_or_default()) }
+                            td .id data-label="Agent" { (text(&line.settings.agent_id)) }
+                            td data-label="Language" { (text(&line.settings.language)) }
+                            td data-label="Fallback" { (text(&line.settings.fallback_destination)) }
+                            td .number data-label="Most calls" {
+                                (line.settings.max_live_calls.map(|it| it.to_string()).unwrap_or_default())
+                            }
                         }
                     }
                 }
@@ -104,6 +108,7 @@ pub(crate) async fn one(
         // Its first version is written here.
         Err(problem) if problem.code == crate::http::error::Code::LineNotFound && may => {
             let body = html! {
+                h2 { (number) }
                 (parts::empty("This number has no line yet. The first version makes one."))
                 (form::form(&number, None))
             };
@@ -161,7 +166,7 @@ pub(crate) async fn one(
 fn versions(versions: &[VersionItem], path: &str, may: bool) -> Markup {
     html! {
         div .scroll {
-            table {
+            table .stack aria-label="Versions" {
                 thead {
                     tr {
                         th scope="col" .number { "Version" }
@@ -186,21 +191,21 @@ fn row(version: &VersionItem, path: &str, may: bool) -> Markup {
     let outcomes = &version.outcomes;
     html! {
         tr {
-            td .number { (version.version) }
-            td { (version.state) }
-            td {
+            td .number data-label="Version" { (version.version) }
+            td data-label="State" { (version.state) }
+            td data-label="Written" {
                 (parts::time(version.created_at)) " by " (version.created_by)
                 @if let Some(note) = &version.note { br; span .quiet { (note) } }
                 @if let (Some(at), Some(by)) = (version.published_at, &version.published_by) {
                     br; span .quiet { "published " (parts::time(at)) " by " (by) }
                 }
             }
-            td .sets { (form::set(&version.settings)) }
-            td {
+            td .sets data-label="Sets" { (form::set(&version.settings)) }
+            td data-label="Calls, 30 days" {
                 (outcomes.completed) " completed, " (outcomes.failed) " failed, " (outcomes.live) " live"
                 @for (cause, calls) in &outcomes.causes { br; span .quiet { (parts::words(cause)) ": " (calls) } }
             }
-            td {
+            td data-label="Publish" {
                 @if may && version.state != "published" {
                     (parts::action("POST", &format!("{path}/publish"), "Publish", &publish_question(version), &html! {
                         input type="number" name="version" value=(version.version) hidden;

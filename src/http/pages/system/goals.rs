@@ -112,7 +112,8 @@ fn bars(goal: &Goal<'_>) -> Markup {
                     rect .bar .late[left >= line] x=(left.saturating_add(2))
                         y=(HEIGHT.saturating_sub(height).saturating_add(8))
                         width=(STEP.saturating_sub(4)) height=(height) {}
-                    text .tick x=(left.saturating_add(STEP / 2)) y=(HEIGHT.saturating_add(20)) text-anchor="middle" {
+                    text .tick .odd[number % 2 == 1] x=(left.saturating_add(STEP / 2))
+                        y=(HEIGHT.saturating_add(20)) text-anchor="middle" {
                         (label(number).replace(' ', ""))
                     }
                 }
