@@ -8,7 +8,7 @@ use crate::support::{KEY, PbxPlan, PbxWorld};
 use crate::worlds::{OPERATOR, READER, with_keys};
 
 /// The agent says this, hears markup, and goes on listening.
-fn agent_that_hears_markup() -> Vec<Step> {
+pub fn agent_that_hears_markup() -> Vec<Step> {
     let say = Say { text: "How can I help?".to_owned(), ms: Some(600), ..Say::default() };
     vec![
         Step::Act(Act::Say(say)),

@@ -13,8 +13,12 @@
 use precall_test_support as support;
 
 mod call;
+mod contrast;
+mod lines;
+mod listening;
 mod live;
 mod pages;
+mod people;
 mod sessions;
 mod stale;
 mod troubles;
