@@ -88,7 +88,8 @@ async fn every_text_and_every_mark_can_be_read_in_light_and_in_dark() {
     let found: Vec<String> = found.into_iter().collect();
     assert!(found.is_empty(), "{} are hard to read:\n{}", found.len(), found.join("\n"));
     for leg in &legs {
-        world.hangs_up(leg);
+        // On a slow machine it is over by itself.
+        let _ = world.pbx.hang_up(leg);
     }
     world.stop().await;
 }

@@ -9,7 +9,10 @@ const PAGES: [&str; 8] =
 
 #[actix::test]
 async fn every_page_opens_without_an_error_and_fits_into_the_window() {
-    let plan = with_keys(PbxPlan::default().holding()).env("SAMPLE_PLAYBACK", "true");
+    // The call waits for an operator for longer than the pages take on a slow machine.
+    let plan = with_keys(PbxPlan::default().holding())
+        .env("CLONE_MAX_WAIT_SECONDS", "300")
+        .env("SAMPLE_PLAYBACK", "true");
     let world = PbxWorld::with(plan).await;
     let number = world.known_caller(1).await;
     let long = "update caller_voice_mapping set voice_name = repeat('name_without_a_space', 9)";

@@ -69,7 +69,7 @@ pub(crate) async fn page(
 fn table(rows: &[KeptWebhook], may_replay: bool) -> Markup {
     html! {
         div .scroll data-rows="" {
-            table {
+            table .stack {
                 thead {
                     tr {
                         th scope="col" { "Received" }
@@ -92,19 +92,19 @@ fn line(row: &KeptWebhook, may_replay: bool) -> Markup {
     let is_quarantined = row.state == "quarantined";
     html! {
         tr {
-            td { (parts::time(row.received_at)) }
-            td { span class={ "light " (if is_quarantined { "bad" } else { "good" }) } { (row.state) } }
-            td { (parts::words(&row.kind)) }
-            td { (parts::words(&row.outcome)) }
-            td .id {
+            td data-label="Received" { (parts::time(row.received_at)) }
+            td data-label="State" { span class={ "light " (if is_quarantined { "bad" } else { "good" }) } { (row.state) } }
+            td data-label="Kind" { (parts::words(&row.kind)) }
+            td data-label="Outcome" { (parts::words(&row.outcome)) }
+            td .id data-label="Call or conversation" {
                 @if !row.provider_id.is_empty() {
                     a href={ "/search?q=" (utf8_percent_encode(&row.provider_id, NON_ALPHANUMERIC)) } {
                         (row.provider_id)
                     }
                 }
             }
-            td { (row.reason.as_deref().unwrap_or_default()) }
-            td .number { (row.bytes) }
+            td data-label="Why it could not be read" { (row.reason.as_deref().unwrap_or_default()) }
+            td .number data-label="Bytes" { (row.bytes) }
             td {
                 @if is_quarantined && may_replay && row.bytes > 0 {
                     (parts::action("POST", &format!("/api/v1/webhooks/{}/replay", row.id), "Replay",

@@ -7,6 +7,7 @@ use precall_call::Event;
 
 use super::moment::{self, offset};
 use super::record::Record;
+use crate::http::pages::parts;
 use crate::story::Moment;
 
 /// Of a long log the first and the last events are shown.
@@ -14,11 +15,11 @@ const FIRST: usize = 100;
 const LAST: usize = 400;
 
 /// What happened. The words of an utterance are in the transcript.
-fn sentence(moment: &Moment) -> Cow<'_, str> {
+pub(super) fn sentence(moment: &Moment) -> Cow<'_, str> {
     match (&moment.sentence, &moment.event) {
         (Some(sentence), _) => Cow::Borrowed(sentence),
         (None, Some(Event::Utterance { by, .. })) => Cow::Owned(format!("Words of the {}", by.name())),
-        (None, _) => Cow::Borrowed(""),
+        (None, _) => Cow::Owned(parts::words(&moment.kind)),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::events;
 use super::moment::{self, offset};
 use super::state_tree::{Branch, Change, Leaf, tree};
 use crate::story::Moment;
@@ -53,7 +54,7 @@ pub(super) fn shown(moments: &[Moment], place: usize) -> Markup {
         div data-part="moment" {
             p {
                 "After event " b { (moment.seq) } " at " b { (offset(moment.at, begin)) } ": "
-                (moment.sentence.as_deref().unwrap_or(&moment.kind)) ". "
+                (events::sentence(moment)) ". "
                 a href=(moment::link(moment.seq)) { "Link to this moment" }
             }
             @match branches {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use maud::{Markup, html};
 use precall_call::At;
 
+use super::events;
 use super::moment::{self, offset};
 use super::strips::{Span, Strip};
 use crate::story::Moment;
@@ -151,7 +152,7 @@ fn events(moments: &[Moment], scale: Scale, chosen: Option<&Moment>) -> Markup {
                 svg x=(percent(scale.place(moment.at))) y="2" width="1" height="16" overflow="visible" {
                     path class=(if is_chosen { "event chosen" } else { "event" }) d="M-4 0 H4 L0 14 Z" {}
                     title { (offset(moment.at, scale.begin)) " event " (moment.seq) ": "
-                        (moment.sentence.as_deref().unwrap_or(&moment.kind)) }
+                        (events::sentence(moment)) }
                 }
             }
         }

@@ -19,7 +19,7 @@ pub(super) fn shown(refused: &[RefusedOfLate], shows_clients: bool) -> Markup {
             h2 #h-refused { "Refused since precall runs" }
             @if rows.is_empty() { p .quiet { "No webhook was refused." } } @else {
                 div .scroll {
-                    table {
+                    table .stack {
                         thead { tr {
                             th scope="col" { "Latest" }
                             th scope="col" { "First" }
@@ -45,15 +45,15 @@ fn line(webhook: &str, refused: &RefusedOfLate, shows_clients: bool) -> Markup {
     let why = Code::ALL.iter().find(|code| code.name() == refused.outcome).map(|code| code.title());
     html! {
         tr {
-            td { @if let Some(at) = time(refused.latest) { (at) } }
-            td { @if let Some(at) = time(refused.first) { (at) } }
-            td { (webhook) }
-            td {
+            td data-label="Latest" { @if let Some(at) = time(refused.latest) { (at) } }
+            td data-label="First" { @if let Some(at) = time(refused.first) { (at) } }
+            td data-label="Webhook" { (webhook) }
+            td data-label="Why" {
                 span .light .bad { (why.unwrap_or(refused.outcome)) }
                 @if let Some(clock) = &refused.clock { " (" (clock) ")" }
             }
-            td .number { (refused.count) }
-            td .id {
+            td .number data-label="How many" { (refused.count) }
+            td .id data-label="From" {
                 @match (refused.client, shows_clients) {
                     (None, _) => "many senders",
                     (Some(client), true) => (client),
