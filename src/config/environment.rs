@@ -1,6 +1,5 @@
 //! The only place that reads the process environment and `.env`. Everything else works on a map.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::File;
@@ -13,11 +12,12 @@ use super::problem::{ConfigError, Problem};
 use super::sources::{Place, Sources};
 use super::table::find;
 use super::unknown_variables;
+use dotenv::{Assignment, Dotenv, Unreadable, Why, line_ends};
+
+mod dotenv;
 
 /// A larger `.env` file is refused, in bytes.
 const FILE_MAX: u64 = 1024 * 1024;
-/// All values that stand for a `$NAME` in a `.env` file have at most this many bytes together.
-const SUBSTITUTED_MAX: usize = 4 * 1024 * 1024;
 
 /// Where the configuration is read from, at the start and at each reload.
 #[derive(Clone, Debug)]
@@ -117,97 +117,42 @@ fn parse_file(file: &str, bytes: &[u8]) -> (Sources, Option<Problem>) {
     if is_utf16(bytes) {
         return (sources, Some(problem(file, "is UTF-16", "UTF-8 text")));
     }
-    let mut last = String::new();
     // The mark is no part of the first name. Editors of Windows write it.
-    let text = without_mark(bytes);
-    let mut substitutions = Substitutions::of(text);
-    let read = Cell::new(0);
-    let mut pairs = dotenvy::from_read_iter(Lines { rest: text, read: &read });
-    loop {
-        // Before each line: one line alone could repeat the value of another for gigabytes.
-        if substitutions.are_too_long() {
-            let found = problem(file, "repeats values by $NAME without end", "values in single quotes");
-            return (sources, Some(found));
+    let text = match std::str::from_utf8(without_mark(bytes)) {
+        Ok(text) => text,
+        Err(error) => {
+            let before = bytes.get(..error.valid_up_to()).map(String::from_utf8_lossy).unwrap_or_default();
+            let line = line_ends(&before).saturating_add(1);
+            let found = problem(file, "is not UTF-8", "UTF-8 text");
+            return (sources, Some(Problem { place: Some(format!("line {line}")), ..found }));
         }
-        let before: usize = read.get();
-        match pairs.next() {
-            None => return (sources, None),
-            Some(Ok((name, value))) => {
-                last.clone_from(&name);
-                substitutions.longest = substitutions.longest.max(value.len());
-                let line = line_of(&name, text, before, read.get());
+    };
+    let mut last = None;
+    for next in Dotenv::new(text, |name| std::env::var(name).ok()) {
+        match next {
+            Ok(Assignment { name, value, line }) => {
+                last = Some(name.clone());
                 sources.set(name, value, Place::Line { file: file.to_owned(), line });
             }
-            // The message of dotenvy is dropped: it quotes the line, which may hold a secret.
-            Some(Err(_)) => {
-                let place =
-                    if last.is_empty() { "at its beginning".to_owned() } else { format!("after {last}") };
-                let mut found = problem(
-                    file,
-                    &format!("has an unreadable line {place}"),
-                    "NAME=value, quoted if need be",
-                );
-                found.place = Some(format!("line {}", read.get()));
-                return (sources, Some(found));
-            }
+            Err(unreadable) => return (sources, Some(unreadable_line(file, &unreadable, last.as_deref()))),
         }
     }
+    (sources, None)
 }
 
-/// Gives the text a line at a time, so that the lines can be counted that were read so far.
-struct Lines<'a> {
-    rest: &'a [u8],
-    read: &'a Cell<usize>,
-}
-
-impl Read for Lines<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let line = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |end| end + 1);
-        let count = line.min(buffer.len());
-        let (now, rest) = self.rest.split_at(count);
-        if let Some(place) = buffer.get_mut(..count) {
-            place.copy_from_slice(now);
+/// Says where the file cannot be read. The line is not quoted: it may hold a secret.
+fn unreadable_line(file: &str, Unreadable { line, why }: &Unreadable, last: Option<&str>) -> Problem {
+    let place = last.map_or_else(|| "at its beginning".to_owned(), |last| format!("after {last}"));
+    let (wrong, right) = match why {
+        Why::NoName => ("it does not begin with a name and `=`", "NAME=value, or # in front of a comment"),
+        Why::OpenQuote => ("its value begins with a quote that is not closed", "the same quote at the end"),
+        Why::BehindQuote => {
+            ("there is text behind the closing quote", "the whole value in quotes, or none of it")
         }
-        self.rest = rest;
-        // A line longer than the buffer comes in pieces, and counts once.
-        if now.ends_with(b"\n") || (rest.is_empty() && !now.is_empty()) {
-            self.read.set(self.read.get().saturating_add(1));
-        }
-        Ok(count)
-    }
-}
-
-/// The line that a variable begins on, of those from `before` (exclusive) to `end`.
-fn line_of(name: &str, text: &[u8], before: usize, end: usize) -> usize {
-    let lines = text.split(|byte| *byte == b'\n').enumerate().skip(before);
-    let mut these = lines.take(end.saturating_sub(before)).map(|(at, line)| (at.saturating_add(1), line));
-    let begins = |line: &[u8]| {
-        let line = line.trim_ascii_start();
-        let line = line.strip_prefix(b"export").map_or(line, <[u8]>::trim_ascii_start);
-        let rest = line.strip_prefix(name.as_bytes()).map(<[u8]>::trim_ascii_start);
-        rest.is_some_and(|rest| rest.first() == Some(&b'='))
+        Why::Endless => ("it repeats values by $NAME without end", "values in single quotes"),
     };
-    these.find(|(_, line)| begins(line)).map_or(end, |(at, _)| at)
-}
-
-/// How long the values can become that stand for a `$NAME`, of the file or of the process environment.
-struct Substitutions {
-    /// Signs in the file that may begin a `$NAME`.
-    count: usize,
-    /// The longest value so far.
-    longest: usize,
-}
-
-impl Substitutions {
-    fn of(text: &[u8]) -> Self {
-        let count = text.iter().filter(|byte| **byte == b'$').count();
-        let longest = std::env::vars_os().map(|(_, value)| value.len()).max();
-        Self { count, longest: longest.unwrap_or(0) }
-    }
-
-    fn are_too_long(&self) -> bool {
-        self.count.saturating_mul(self.longest) > SUBSTITUTED_MAX
-    }
+    let found = problem(file, &format!("has an unreadable line {place}: {wrong}"), right);
+    Problem { place: Some(format!("line {line}")), ..found }
 }
 
 /// The bytes of the file, one more at most than it may have.

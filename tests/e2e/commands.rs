@@ -290,3 +290,78 @@ async fn a_simulated_store_runs_until_it_is_told_to_end() {
     store.signal(Signal::SIGTERM);
     assert_eq!(store.end().await.code, Some(0));
 }
+
+/// As installations of the service before have it, in the dialect of python-dotenv and docker compose.
+const OLD_ENV: &str = r#"# VoiceClone Pre-Call Service
+ENVIRONMENT=production
+HOST=0.0.0.0
+PORT=3006                      # behind nginx
+LOG_LEVEL=INFO
+
+# Compose reads these three.
+POSTGRES_USER=voiceclone
+POSTGRES_PASSWORD=pa$word#1
+POSTGRES_DB=voice_clones
+DATABASE_URL=postgresql+asyncpg://${POSTGRES_USER}:pa%24word%231@postgres:5432/${POSTGRES_DB:-voice_clones}?ssl=prefer
+
+export ELEVENLABS_API_KEY="sk_0123456789abcdef"
+ELEVENLABS_AGENT_ID: agent_01
+ELEVENLABS_PHONE_NUMBER_ID = phnum_01
+ELEVENLABS_API_BASE=https://api.elevenlabs.io/v1
+GREETING_VOICE_ID='21m00Tcm4TlvDq8ikWAM'
+GREETING_MESSAGE=Hello, and thank you for calling. It's a moment's wait...
+GREETING_MUSIC_ENABLED=False
+GREETING_MUSIC_URL=
+CLONE_MAX_WAIT_SECONDS=35
+VOICE_CLONE_TIMEOUT=30
+AUTO_TRANSITION_ENABLED=True
+CACHE_TTL=86400 # a day
+VOICE_SAMPLE_STORAGE=local
+LOCAL_VOICE_SAMPLES_PATH=/data/voices
+S3_BUCKET_NAME=
+S3_REGION=us-east-1
+AWS_ACCESS_KEY_ID=
+AWS_SECRET_ACCESS_KEY=
+THREECX_WEBHOOK_SECRET=s3cret$with$dollars-and#hash
+THREECX_TRUSTED_IPS=["10.0.0.5", "192.168.1.0/24"]
+WEBHOOK_SECRET="quoted \"secret\" of 32 characters....."
+CORS_ORIGINS=["http://localhost:3000","https://desk.example.com"]
+"#;
+
+#[actix::test]
+async fn the_env_of_the_service_before_works_as_it_is() {
+    let shown = |ended: &crate::program::Ended, name: &str| {
+        let line = ended.stdout.lines().find(|line| line.split_whitespace().next() == Some(name));
+        line.unwrap_or_else(|| panic!("{name}: {}", ended.stdout)).to_owned()
+    };
+    let other = tempfile::tempdir().unwrap();
+    let file = other.path().join("old.env");
+    std::fs::write(&file, OLD_ENV).unwrap();
+    let by_name = ["--env-file", file.to_str().unwrap(), "config", "show"];
+    for run in [Run::of(&["config", "show"]).dotenv(OLD_ENV), Run::of(&by_name)] {
+        let ended = run.end().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        for (name, value) in [
+            ("PORT", "3006"),
+            ("DATABASE_URL", "set"),
+            ("ELEVENLABS_AGENT_ID", "agent_01"),
+            ("ELEVENLABS_PHONE_NUMBER_ID", "phnum_01"),
+            ("GREETING_MESSAGE", "Hello, and thank you for calling. It's a moment's wait..."),
+            ("GREETING_MUSIC_ENABLED", "False"),
+            ("CACHE_TTL", "86400"),
+            ("CORS_ORIGINS", "https://desk.example.com"),
+        ] {
+            let line = shown(&ended, name);
+            assert!(line.contains(value), "{line}");
+        }
+        assert!(!ended.stdout.contains("s3cret") && !ended.stderr.contains("s3cret"), "{}", ended.stdout);
+    }
+    let wrong = OLD_ENV.replace("CACHE_TTL=86400 # a day", "CACHE_TTL=a day");
+    let ended = Run::of(&["config", "show"]).dotenv(&wrong).end().await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+    assert!(ended.stderr.contains("CACHE_TTL (.env line 24)"), "{}", ended.stderr);
+    let wrong = OLD_ENV.replace("CACHE_TTL=86400 # a day", "CACHE TTL=86400");
+    let ended = Run::of(&["config", "show"]).dotenv(&wrong).end().await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stdout);
+    assert!(ended.stderr.contains(".env (line 24)"), "{}", ended.stderr);
+}
