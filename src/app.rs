@@ -27,7 +27,7 @@ use slog::{Logger, info, warn};
 use tokio::task::JoinHandle;
 
 use crate::alerts;
-use crate::config::{Config, DatabaseSource, Environment, Storage};
+use crate::config::{Config, DatabaseSource, Environment, Storage, VoiceClone};
 use crate::embedded_database::EmbeddedDatabase;
 use crate::http;
 use crate::http::CurrentSettings;
@@ -68,7 +68,7 @@ impl Application {
         let (url, embedded) = database(config, &log).await?;
         let pools = Pools::new(&url, config.database.pool_size)?;
         let spool = spool(config, &log).await?;
-        let samples = samples(config)?;
+        let samples = samples(&config.clone)?;
         let reading = pools.reading.clone();
         let parts = EngineParts { pools, spool, samples: samples.clone(), faults, log: log.clone() };
         let engine = Engine::start(engine_settings(config, parts)?)?;
@@ -270,18 +270,18 @@ async fn spool(config: &Config, log: &Logger) -> Result<Option<SpoolSettings>, A
 }
 
 /// The store of samples, used by clone jobs and by the API.
-pub(crate) fn samples(config: &Config) -> Result<SampleStore, AppError> {
-    let bucket = config.clone.s3.as_ref().map(|s3| {
+pub(crate) fn samples(clone: &VoiceClone) -> Result<SampleStore, AppError> {
+    let bucket = clone.s3.as_ref().map(|s3| {
         let endpoint = s3.endpoint.as_ref().map(|endpoint| endpoint.as_str().parse());
         let endpoint = endpoint.transpose().map_err(AppError::BucketUrl)?;
         let secret = s3.secret.expose();
         S3Settings::new(endpoint, &s3.region, &s3.bucket, &s3.key_id, secret).map_err(AppError::Bucket)
     });
-    let uploads = match config.clone.uploads {
+    let uploads = match clone.uploads {
         Storage::Local => UploadPlace::Folder,
         Storage::S3 => UploadPlace::Bucket,
     };
-    Ok(SampleStore::new(&config.clone.samples_path, bucket.transpose()?, uploads))
+    Ok(SampleStore::new(&clone.samples_path, bucket.transpose()?, uploads))
 }
 
 fn recordings(config: &Config) -> Option<PathBuf> {

@@ -1,6 +1,7 @@
 //! The command line. Exit codes: 0 success, 1 failed or found something wrong, 2 wrong configuration or usage.
 
 mod act;
+mod adopt;
 mod alerts;
 mod bundle;
 mod bypass;
@@ -98,8 +99,8 @@ enum Command {
     #[cfg(not(feature = "simulators"))]
     #[command(flatten)]
     NotInThisBuild(no_simulators::Command),
-    /// Apply missing migrations to the database.
-    Migrate,
+    /// Apply missing migrations to the database. With --adopt: take over the database of a VoiceClone Pre-Call Service.
+    Migrate(migrate::Arguments),
     /// Check the database: event logs have no gaps, derived rows match them, no duplicates. Also look at what waits
     /// in SPOOL_DIR for a database, and whether this one lacks acknowledged events.
     Verify,
@@ -196,7 +197,7 @@ pub fn run() -> ExitCode {
         Command::Simulate { provider } => in_system(simulate::run(provider)),
         #[cfg(not(feature = "simulators"))]
         Command::NotInThisBuild(command) => no_simulators::run(&command),
-        Command::Migrate => in_system(migrate::run()),
+        Command::Migrate(arguments) => in_system(migrate::run(arguments)),
         Command::Verify => in_system(verify::run()),
         Command::Quarantine { command } => in_system(quarantine::run(command)),
         Command::Restore(arguments) => in_system(restore::run(arguments)),

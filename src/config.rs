@@ -276,6 +276,14 @@ impl Config {
         Ok(one_section(set, Section::Retention, Retention::read)?.spool_dir)
     }
 
+    /// Samples and consents alone, for an adoption.
+    ///
+    /// # Errors
+    /// One error that lists the wrong variables of that section.
+    pub fn clone_from_map(set: &BTreeMap<String, String>) -> Result<VoiceClone, ConfigError> {
+        one_section(set, Section::Clone, VoiceClone::read)
+    }
+
     /// The listener alone, for a health check.
     ///
     /// # Errors

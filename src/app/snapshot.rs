@@ -13,7 +13,7 @@ pub(crate) struct Snapshot(String);
 pub(crate) fn snapshot(config: &Config) -> Result<Snapshot, AppError> {
     let engine = reloadable_settings(config)?;
     let order = engine.live_leg.as_ref().map(|leg| (leg.prompt_order)(&engine.default_line));
-    let http = http_settings(config, samples(config)?, &slog::Logger::root(slog::Discard, slog::o!()));
+    let http = http_settings(config, samples(&config.clone)?, &slog::Logger::root(slog::Discard, slog::o!()));
     let sender = |sender: &Sender| {
         let current = match &sender.auth {
             WebhookAuth::Signed(secret) => secret.expose().to_owned(),

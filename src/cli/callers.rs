@@ -81,7 +81,8 @@ async fn import(file: &Path) -> Exit {
     }
 }
 
-fn region() -> Result<Region, Exit> {
+/// `DEFAULT_REGION`.
+pub(super) fn region() -> Result<Region, Exit> {
     let set = environment().map_err(|error| unusable(&error))?;
     match set.get("DEFAULT_REGION").map(|text| text.trim()).filter(|text| !text.is_empty()) {
         None => Ok(Region::UNKNOWN),

@@ -31,6 +31,9 @@ pub(crate) fn cause(cause: Cause, blame: Option<Blame>) -> &'static str {
         (Cause::MaxDuration, _) => "the longest allowed duration was reached",
         (Cause::LostInRestart, _) => "precall was restarted, and the caller was gone or had waited too long",
         (Cause::UnreadableLog, _) => "precall was restarted and could not read the log of the call",
+        (Cause::Adopted, _) => {
+            "the service before precall had left it open, and precall closed it when it took over the database"
+        }
         (Cause::Panicked, _) => "a fault in precall stopped the call twice within a minute",
         (Cause::PbxLost, _) => "3CX stopped carrying the audio of the conversation",
         (Cause::ReachedPerson, _) => "no agent could be reached, and a person took the call",
@@ -45,7 +48,8 @@ pub(crate) fn advice(cause: Cause, blame: Option<Blame>) -> Option<&'static str>
             | Cause::CallerHungUp
             | Cause::OperatorEnded
             | Cause::NoAnswer
-            | Cause::Voicemail,
+            | Cause::Voicemail
+            | Cause::Adopted,
             _,
         )
         | (Cause::AgentEnded, None)

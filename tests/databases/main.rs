@@ -9,6 +9,7 @@
 
 use precall_test_support as support;
 
+mod adopted;
 mod broken;
 mod connections;
 mod foreign;

@@ -9,6 +9,7 @@
 
 use precall_test_support as support;
 
+mod adoption;
 mod alerts;
 mod board;
 mod callers;

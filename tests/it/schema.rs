@@ -56,6 +56,8 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::readiness::PRIVILEGES,
         precall_store::readiness::SERVER,
         precall_store::schema::recognise::STATEMENTS,
+        precall_store::schema::adopt::SHAPE,
+        precall_store::people::consent_import::STATEMENTS,
     ]
     .concat();
     assert!(statements.len() > 30);

@@ -76,6 +76,8 @@ named! {
         LostInRestart = "lost_in_restart",
         /// The call's log could not be read after a restart.
         UnreadableLog = "unreadable_log",
+        /// The service that precall replaced had left the call open. No call of precall ends so.
+        Adopted = "adopted",
         /// The call's own actor panicked twice within a minute.
         Panicked = "panicked",
         /// The PBX could not be reached, or stopped carrying the audio of a running conversation.

@@ -4,6 +4,7 @@ pub mod audit;
 pub mod caller_import;
 pub mod caller_samples;
 pub mod callers;
+pub mod consent_import;
 pub mod consents;
 pub mod deletions;
 pub mod erasure;

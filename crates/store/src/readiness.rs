@@ -144,7 +144,7 @@ async fn ask(
     findings.push(server.clock(needs.now));
     let contents = recognise(client, needs.migrations).await?;
     let usable = match contents {
-        Contents::Unusable(text) => {
+        Contents::Unusable(text) | Contents::Inherited { words: text, .. } => {
             findings.push(Finding::wrong("database schema", text));
             return Ok(());
         }

@@ -90,7 +90,7 @@ impl<'a> World<'a> {
                 sight
             })
         });
-        let samples = app::samples(config).map_err(|error| error.to_string());
+        let samples = app::samples(&config.clone).map_err(|error| error.to_string());
         Self { config, options, elevenlabs, database, account, agents, pbx, samples, clocks }
     }
 

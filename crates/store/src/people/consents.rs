@@ -194,6 +194,34 @@ pub(crate) async fn take_turn(transaction: &Transaction<'_>) -> Result<(), Store
 /// When the query fails or the database refuses the data.
 pub async fn give(transaction: &Transaction<'_>, consent: &NewConsent, now: At) -> Result<Uuid, StoreError> {
     let id = Uuid::now_v7();
+    let (record, pii) = given(id, consent, now)?;
+    let number = append(transaction, &record, Some(&pii)).await?;
+    insert(transaction, id, consent, number).await?;
+    Ok(id)
+}
+
+/// Records many consents, with one look at the end of the log.
+///
+/// # Errors
+/// When a query fails or the database refuses the data.
+pub(crate) async fn give_all(
+    transaction: &Transaction<'_>,
+    consents: &[NewConsent],
+    now: At,
+) -> Result<(), StoreError> {
+    transaction.execute(LOCK, &[]).await?;
+    let mut end = end_of_log(transaction).await?;
+    for consent in consents {
+        let id = Uuid::now_v7();
+        let (record, pii) = given(id, consent, now)?;
+        end = append_behind(transaction, &end, &record, Some(&pii)).await?;
+        insert(transaction, id, consent, end.0).await?;
+    }
+    Ok(())
+}
+
+/// The record of a consent, and its personal data.
+fn given(id: Uuid, consent: &NewConsent, now: At) -> Result<(Record, String), StoreError> {
     let pii = salted(&consent.personal)?;
     let record = Record::Given {
         v: 1,
@@ -210,7 +238,15 @@ pub async fn give(transaction: &Transaction<'_>, consent: &NewConsent, now: At) 
         by: consent.by.clone(),
         pii_sha256: hex::encode(Sha256::digest(pii.as_bytes())),
     };
-    let number = append(transaction, &record, Some(&pii)).await?;
+    Ok((record, pii))
+}
+
+async fn insert(
+    transaction: &Transaction<'_>,
+    id: Uuid,
+    consent: &NewConsent,
+    number: i64,
+) -> Result<(), StoreError> {
     let (given_at, expires_at) = (timestamp(consent.given_at), consent.expires_at.map(timestamp));
     transaction
         .execute(
@@ -227,7 +263,7 @@ pub async fn give(transaction: &Transaction<'_>, consent: &NewConsent, now: At) 
             ],
         )
         .await?;
-    Ok(id)
+    Ok(())
 }
 
 /// Ends all consents of a speaker. Returns how many. Writes nothing if the speaker has no valid consent.
@@ -325,15 +361,30 @@ async fn append(
     pii: Option<&str>,
 ) -> Result<i64, StoreError> {
     transaction.execute(LOCK, &[]).await?;
+    let end = end_of_log(transaction).await?;
+    Ok(append_behind(transaction, &end, record, pii).await?.0)
+}
+
+/// Number and hash of the last record.
+async fn end_of_log(transaction: &Transaction<'_>) -> Result<(i64, Vec<u8>), StoreError> {
     let last = transaction.query_opt(LAST, &[]).await?;
-    let (number, before) = match last {
-        Some(row) => (row.try_get::<_, i64>(0)?, row.try_get::<_, Vec<u8>>(1)?),
+    Ok(match last {
+        Some(row) => (row.try_get(0)?, row.try_get(1)?),
         None => (0, BEFORE_THE_FIRST.to_vec()),
-    };
+    })
+}
+
+/// Appends behind the record with this number and hash. Returns its own.
+async fn append_behind(
+    transaction: &Transaction<'_>,
+    (number, before): &(i64, Vec<u8>),
+    record: &Record,
+    pii: Option<&str>,
+) -> Result<(i64, Vec<u8>), StoreError> {
     let text = serde_json::to_string(record).map_err(|error| StoreError::refused(&error))?;
-    let (number, hash) = (number.saturating_add(1), chained(&before, &text));
+    let (number, hash) = (number.saturating_add(1), chained(before, &text));
     transaction.execute(APPEND, &[&number, &text, &hash.as_slice(), &pii]).await?;
-    Ok(number)
+    Ok((number, hash.to_vec()))
 }
 
 /// Adds a salt: without one, somebody could try out names until the hash fits.

@@ -75,8 +75,9 @@ const REMEMBER_NAMES: &str = "
 const CALL_EVENTS: &str = "update call_events set pii = null where call = any($1) and pii is not null";
 const VOICE_EVENTS: &str = "update voice_events set pii = null where job = any($1) and pii is not null";
 const CALL_LOG: &str = "
-    update call_log set caller_id = 'erased', transcript = null, metadata = metadata - 'recording_url' - 'pbx_state',
-        updated_at = now()
+    update call_log set caller_id = 'erased', transcript = null, updated_at = now(),
+        -- What the service before wrote there may be anything.
+        metadata = case when last_seq > 0 then metadata - 'recording_url' - 'pbx_state' end
     where id = any($1)";
 const REPORTS: &str = "update conversations set report = null where call = any($1)";
 const READY: &str = "update clone_ready_events set caller_id = 'erased' where call = any($1) or id = any($2)";

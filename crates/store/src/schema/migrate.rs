@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Transaction};
 
 use super::recognise::{Contents, recognise};
+use crate::error::StoreError;
 
 pub use refinery::{Migration, Runner};
 
@@ -29,6 +30,8 @@ pub struct Limits {
     pub statement: Duration,
     /// All migrations together.
     pub total: Duration,
+    /// An adoption: wait for another program to leave the tables.
+    pub tables: Duration,
 }
 
 impl Default for Limits {
@@ -37,6 +40,7 @@ impl Default for Limits {
             lock: Duration::from_secs(60),
             statement: Duration::from_secs(600),
             total: Duration::from_secs(1800),
+            tables: Duration::from_secs(10),
         }
     }
 }
@@ -63,6 +67,28 @@ pub enum MigrateError {
     /// The database refused a statement around the migrations.
     #[error("{}", crate::connect::explain(.0))]
     Database(#[source] tokio_postgres::Error),
+    /// Another program holds a table that an adoption changes.
+    #[error(
+        "another program has used the tables for more than {} s, and nothing was changed: stop the VoiceClone Pre-Call \
+         Service, and what else writes to this database",
+        .0.as_secs()
+    )]
+    InUse(Duration),
+    /// An adoption changed other rows than it had counted.
+    #[error(
+        "{what}: {counted} rows were counted and {changed} were changed, so nothing was changed: report it"
+    )]
+    Unequal {
+        /// The change.
+        what: String,
+        /// Rows that were to change.
+        counted: i64,
+        /// Rows that changed.
+        changed: u64,
+    },
+    /// The consents of an adoption could not be recorded.
+    #[error("nothing was changed: {0}")]
+    Consents(#[from] StoreError),
     /// It is another program's database, or one of another version.
     #[error("{0}")]
     Unusable(String),
@@ -82,12 +108,23 @@ impl MigrateError {
     #[must_use]
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Busy(_) | Self::TimedOut(_) => true,
-            Self::Unusable(_) => false,
+            Self::Busy(_) | Self::TimedOut(_) | Self::InUse(_) => true,
+            Self::Unusable(_) | Self::Unequal { .. } => false,
+            Self::Consents(error) => error.is_passing(),
             Self::Database(error) | Self::Failed { reason: error, .. } => {
                 let class = error.code().and_then(|code| code.code().get(..2));
                 !matches!(class, Some("22" | "23" | "42"))
             }
+        }
+    }
+}
+
+impl MigrateError {
+    /// Of a lock on the tables of the service before.
+    pub(crate) fn of_lock(error: tokio_postgres::Error, waited: Duration) -> Self {
+        match error.code() {
+            Some(&SqlState::LOCK_NOT_AVAILABLE) => Self::InUse(waited),
+            _ => Self::Database(error),
         }
     }
 }
@@ -117,7 +154,8 @@ fn said(error: &tokio_postgres::Error) -> String {
     hide(&format!("{} ({}{about}){hint}", db.message(), db.code().code())).into_owned()
 }
 
-async fn lock(transaction: &Transaction<'_>, limits: Limits) -> Result<(), MigrateError> {
+/// Waits for other migrations, and sets the limits of this one.
+pub(crate) async fn lock(transaction: &Transaction<'_>, limits: Limits) -> Result<(), MigrateError> {
     // The statement limit of the pool is for live calls. It is too short for this wait and for a large migration.
     let settings = format!(
         "set local statement_timeout = 0; set local lock_timeout = {}",
@@ -141,23 +179,42 @@ async fn apply(transaction: Transaction<'_>, runner: &Runner) -> Result<Vec<i32>
     let migrations = runner.get_migrations();
     let pending = match recognise(&transaction, migrations).await.map_err(MigrateError::Database)? {
         Contents::Usable { pending, .. } => pending,
-        Contents::Unusable(text) => return Err(MigrateError::Unusable(text)),
+        Contents::Unusable(text) | Contents::Inherited { words: text, .. } => {
+            return Err(MigrateError::Unusable(text));
+        }
     };
+    write(&transaction, runner, &pending, None).await?;
+    transaction.commit().await.map_err(MigrateError::Database)?;
+    Ok(pending)
+}
+
+/// Applies these migrations, and writes down that they are applied. `instead` is a name, and what is executed in place
+/// of the migration with this name.
+pub(crate) async fn write(
+    transaction: &Transaction<'_>,
+    runner: &Runner,
+    pending: &[i32],
+    instead: Option<(&str, &str)>,
+) -> Result<(), MigrateError> {
+    let migrations = runner.get_migrations();
     if !pending.is_empty() {
         transaction.batch_execute(HISTORY).await.map_err(MigrateError::Database)?;
     }
-    for version in &pending {
+    for version in pending {
         let Some(migration) = migrations.iter().find(|migration| migration.version() == *version) else {
             continue;
         };
         let failed = |reason| MigrateError::Failed { migration: migration.to_string(), reason };
-        transaction.batch_execute(migration.sql().unwrap_or_default()).await.map_err(failed)?;
+        let sql = match instead {
+            Some((name, sql)) if name == migration.name() => sql,
+            _ => migration.sql().unwrap_or_default(),
+        };
+        transaction.batch_execute(sql).await.map_err(failed)?;
         let checksum = migration.checksum().to_string();
         transaction
             .execute(APPLIED, &[version, &migration.name(), &checksum])
             .await
             .map_err(MigrateError::Database)?;
     }
-    transaction.commit().await.map_err(MigrateError::Database)?;
-    Ok(pending)
+    Ok(())
 }

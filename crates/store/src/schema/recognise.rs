@@ -78,6 +78,15 @@ pub enum Contents {
         /// Tables of other programs in the same schema.
         other_tables: usize,
     },
+    /// The database of the service before. Only an adoption may touch it.
+    Inherited {
+        /// The schema that unqualified names lead to.
+        schema: String,
+        /// Versions to apply.
+        pending: Vec<i32>,
+        /// What it is and what to do.
+        words: String,
+    },
     /// It must not be touched. The text says what it is and what to do.
     Unusable(String),
 }
@@ -189,7 +198,15 @@ impl Seen<'_> {
         coming.retain(|name| !objects.named.contains_key(name));
         let colliding: Vec<&str> =
             coming.iter().map(String::as_str).filter(|name| self.present.contains_key(*name)).collect();
-        let refusal = self.inherited(&colliding).or_else(|| self.collision(&colliding, &all));
+        if let Some(words) = self.inherited(&colliding) {
+            let foreign: Vec<&str> =
+                colliding.iter().copied().filter(|name| !INHERITED.contains(name)).collect();
+            return match self.collision(&foreign, &all) {
+                Some(text) => Contents::Unusable(text),
+                None => Contents::Inherited { schema: self.schema.to_owned(), pending, words },
+            };
+        }
+        let refusal = self.collision(&colliding, &all);
         if let Some(text) = refusal.or_else(|| self.incomplete(&objects)) {
             return Contents::Unusable(text);
         }
@@ -268,9 +285,9 @@ impl Seen<'_> {
         if !found || is_ours || !is_theirs {
             return None;
         }
-        let mut text = "this is the database of a VoiceClone Pre-Call Service, and precall changed nothing in it. A \
-                        later release will take it over with `precall migrate --adopt`; this release cannot. Give \
-                        precall an empty database"
+        let mut text = "this is the database of a VoiceClone Pre-Call Service, and precall changed nothing in it. \
+                        `precall migrate --adopt --dry-run` says what would change, and `precall migrate --adopt` \
+                        takes it over. Or give precall an empty database"
             .to_owned();
         if let Some(last) = self.applied.last() {
             let begun = format!(
