@@ -63,12 +63,17 @@ pub(super) async fn run(run: Run, basis: Option<&str>) -> Result<Exit, MigrateEr
     let order = Order { run, basis, clone, region };
     match adopt::look(&mut connected.client, &embedded::runner(), region, Limits::default()).await? {
         Looked::Before(survey) => before(&mut connected, &order, *survey).await,
+        Looked::Own { adopted: None, pending: 0, .. } => {
+            println!("this is a database of precall, with no tables of another service to take over");
+            Ok(if order.basis.is_some() {
+                unusable(&"--consent-basis is for an adopted database: record consents with the API")
+            } else {
+                Exit::Good
+            })
+        }
         Looked::Own { adopted, samples, pending } => {
-            match adopted {
-                Some(at) => println!("this database was adopted on {at}: there is nothing to take over"),
-                None => {
-                    println!("this is a database of precall, with no tables of another service to take over");
-                }
+            if let Some(at) = adopted {
+                println!("this database was adopted on {at}: there is nothing to take over");
             }
             own(&mut connected, &order, samples, pending).await
         }
@@ -120,7 +125,7 @@ async fn before(connected: &mut Dedicated, order: &Order<'_>, survey: Survey) ->
         let (consents, callers) = seen.covered(&survey.samples);
         report::line(consents, &format!("speakers agree, on the basis given, for {callers} mapped callers"));
     }
-    findings(order, &survey.samples, &seen).also_of(&survey).print();
+    findings(order, &survey.samples, &seen).also_of(order.run, &survey).print();
     if order.run == Run::Real {
         println!("adopted. Next: `precall verify`, then `precall check`, then start the service");
     }
@@ -142,6 +147,9 @@ async fn own(
                     migrate::migrate(&mut connected.client, &embedded::runner(), Limits::default()).await?;
                 println!("applied {applied:?}");
             }
+        }
+        if order.basis.is_some() {
+            println!("no consent was looked at: run the same command again when the migrations are applied");
         }
         return Ok(Exit::Good);
     }
@@ -206,7 +214,7 @@ fn findings(order: &Order<'_>, mapped: &[String], seen: &SeenSamples) -> Finding
 
 impl Findings {
     /// With what the old tables themselves show.
-    fn also_of(mut self, survey: &Survey) -> Self {
+    fn also_of(mut self, run: Run, survey: &Survey) -> Self {
         let aside = u64::try_from(survey.unreadable).unwrap_or(0);
         self.extend([
             Finding {
@@ -215,22 +223,26 @@ impl Findings {
                     "{aside} spellings of callers are no telephone numbers: their calls keep the text, and nobody with \
                      it has a voice"
                 ),
-                settle: "set DEFAULT_REGION, if they are numbers of one country without its code, and run this again \
-                         before the adoption; afterwards: precall callers import FILE"
-                    .to_owned(),
+                settle: match run {
+                    Run::Dry => {
+                        "set DEFAULT_REGION, if they are numbers of one country without its code, and look again"
+                    }
+                    Run::Real => "name them as telephone numbers: precall callers import FILE",
+                }
+                .to_owned(),
             },
             Finding {
                 count: u64::try_from(survey.voices).unwrap_or(0),
                 words: format!(
-                    "{} voices of the cache say not which sample they were made from: with consents precall clones \
-                     each again, and it never deletes these at ElevenLabs",
+                    "{} cached voices do not say from which sample they were made: where consents are required precall \
+                     clones them again, and it never deletes these at ElevenLabs",
                     survey.voices
                 ),
                 settle: "after the start: precall voices warm; then delete the old voices at ElevenLabs".to_owned(),
             },
             Finding {
                 count: u64::try_from(survey.others).unwrap_or(0),
-                words: format!("{} other sessions use this database", survey.others),
+                words: format!("other sessions use this database: {}", survey.others),
                 settle: "stop the old service, such as: docker compose stop voiceclone-precall".to_owned(),
             },
         ]);

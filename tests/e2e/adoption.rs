@@ -253,8 +253,8 @@ async fn consents_may_be_recorded_after_the_adoption() {
     let folder = samples();
     let url = before::with_rows(
         "insert into caller_voice_mapping
-            select gen_random_uuid(), '+4930100000' || n, 'sample-' || n % 2 || '.wav', 'Anna', null, null, now(), now(),
-                null::timestamp
+            select gen_random_uuid(), '+4930100000' || n, 'sample-' || n % 2 || '.wav', 'Anna', null, null, now(),
+                now(), null::timestamp
             from generate_series(10, 13) n
         union all select gen_random_uuid(), '101', 'missing.wav', 'Ben', null, null, now(), now(), null",
     )
@@ -303,6 +303,8 @@ async fn what_is_no_database_of_the_service_before_is_not_adopted() {
         "{}",
         ended.stdout
     );
+    let ended = migrate(own.url(), &folder, &["--consent-basis", BASIS]).await;
+    assert_eq!(ended.code, Some(2), "{}", ended.stdout);
     for wrong in [
         &["migrate", "--dry-run"][..],
         &["migrate", "--consent-basis", "x"],

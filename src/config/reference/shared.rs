@@ -30,9 +30,9 @@ pub(super) const RULES: &[&str] = &[
     "An empty variable counts as unset.",
     "true and false may also be written 1/0, yes/no or on/off. Words may be in any case.",
     "Lists are separated by commas, or written as a JSON array of strings.",
-    "A .env file is read as python-dotenv and docker compose read it: NAME=value or NAME: value, export in front, values \
-     with spaces, comments behind a blank and #. Put a value with $ or # into 'single quotes': elsewhere ${NAME} and \
-     $NAME stand for the value of a variable that is set.",
+    "A .env file is read as python-dotenv and docker compose read it: NAME=value or NAME: value, export in front, \
+     values with spaces, comments behind a blank and #. Put a value with $ or # into 'single quotes': elsewhere \
+     ${NAME} and $NAME stand for the value of a variable that is set.",
     "A secret NAME may instead be in a file: set NAME_FILE to its path. Setting both is an error.",
     "A byte order mark before a value or a secret file, and a carriage return behind a value, are skipped with a \
      warning. Other characters that nobody sees (zero-width and no-break spaces, soft hyphens, marks of direction) are \
