@@ -21,7 +21,9 @@ pub(super) fn shown(mailboxes: &[ActorMailbox]) -> Markup {
                 @if index > 0 { ", " }
                 (mailbox.actor) " "
                 @match mailbox.waits {
-                    Some(waits) => span class=[(waits >= parts::SLOW_MAILBOX).then_some("warn")] { (parts::millis(waits)) },
+                    Some(waits) => {
+                        span class=[(waits >= parts::SLOW_MAILBOX).then_some("warn")] { (parts::millis(waits)) }
+                    },
                     None => span .bad { "\u{2716} no answer in 0.5 s" },
                 }
             }
