@@ -93,7 +93,9 @@ fn line(row: &KeptWebhook, may_replay: bool) -> Markup {
     html! {
         tr {
             td data-label="Received" { (parts::time(row.received_at)) }
-            td data-label="State" { span class={ "light " (if is_quarantined { "bad" } else { "good" }) } { (row.state) } }
+            td data-label="State" {
+                span class={ "light " (if is_quarantined { "bad" } else { "good" }) } { (row.state) }
+            }
             td data-label="Kind" { (parts::words(&row.kind)) }
             td data-label="Outcome" { (parts::words(&row.outcome)) }
             td .id data-label="Call or conversation" {

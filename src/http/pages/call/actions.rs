@@ -70,7 +70,8 @@ pub(super) fn shown(call: &Acted<'_>, viewer: &Viewer, settings: &Settings) -> M
             (parts::action("POST", &path("retry-clone"), "Retry the clone",
                 "Clone the caller's voice once more? This can cost a clone at ElevenLabs.", &none))
             @if let Some(number) = call.number {
-                (parts::action("DELETE", &format!("/api/v1/cache/{}", utf8_percent_encode(number, NON_ALPHANUMERIC)), "Forget the cached voice",
+                @let cached = utf8_percent_encode(number, NON_ALPHANUMERIC);
+                (parts::action("DELETE", &format!("/api/v1/cache/{cached}"), "Forget the cached voice",
                     "Forget the caller's cached voice? The next call clones again.", &none))
             } @else if call.hides_number && viewer.may(Scope::Pii) {
                 span .quiet { "Show numbers (menu at the top) to forget the cached voice." }

@@ -58,7 +58,8 @@ fn row(node: &Node, health: &Health, system: &System) -> Markup {
             td .number { (node.count.map(|count| count.to_string()).unwrap_or_default()) }
             td .number {
                 @if let Some(wait) = node.mailbox {
-                    span .warn[wait >= parts::SLOW_MAILBOX] { (parts::millis(wait)) @if wait >= parts::SLOW_MAILBOX { " slow" } }
+                    @let is_slow = wait >= parts::SLOW_MAILBOX;
+                    span .warn[is_slow] { (parts::millis(wait)) @if is_slow { " slow" } }
                 }
             }
             td .number { span .bad[restarts > 0] { (restarts) } }
