@@ -1,7 +1,7 @@
 //! A row of the live board, as the first paint has it. `table.js` makes the same row.
 
 use maud::{Markup, html};
-use precall_actors::api::{EndedCall, LiveCall};
+use precall_actors::api::{EndedCall, LiveCall, Parties};
 use precall_call::At;
 
 use crate::http::pages::parts;
@@ -42,7 +42,7 @@ pub(super) fn live(call: &LiveCall, now: At) -> Markup {
         html! { (age) },
         deadline(call, now),
         html! { (call.parties.caller) },
-        html! { (call.parties.line) },
+        html! { (line(&call.parties)) },
         html! { (call.route.name()) },
         html! { (voice(call.voice, call.voice_missing)) },
         html! { (last) },
@@ -60,12 +60,20 @@ pub(super) fn ended(call: &EndedCall, now: At) -> Markup {
         html! { (length) },
         html! {},
         html! { (call.parties.caller) },
-        html! { (call.parties.line) },
+        html! { (line(&call.parties)) },
         html! { (call.route.name()) },
         html! { (voice(call.voice, call.voice_missing)) },
         html! { (parts::words(call.release.cause.name())) },
     ];
     row("over", call.failed, &call.id.to_string(), cells)
+}
+
+/// The line, with its PBX where that is not the one PBX that has no name. `table.js` does the same.
+fn line(parties: &Parties) -> String {
+    match parties.pbx.as_str() {
+        "default" => parties.line.clone(),
+        pbx => format!("{} \u{b7} {pbx}", parties.line),
+    }
 }
 
 /// How much of the state's time is over.

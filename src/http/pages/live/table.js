@@ -83,8 +83,8 @@ export function fill(slot, row, now, isChosen) {
   const end = call.failed ? "failed" : "ended";
   const stateText = isOver ? `${end} ${age((now - row.ended) / 1000)} ago` : stateWords(state);
   slot.write([
-    bad ? "!" : "", stateText, clock(((isOver ? row.ended : now) - row.began) / 1000), call.caller, call.line,
-    call.route, voiceWords(row, now),
+    bad ? "!" : "", stateText, clock(((isOver ? row.ended : now) - row.began) / 1000), call.caller,
+    call.pbx === "default" ? call.line : `${call.line} \u{b7} ${call.pbx}`, call.route, voiceWords(row, now),
     (isOver ? call.sentence : call.problem ?? (call.last_event ? words(call.last_event) : "")) ?? "",
   ]);
   const left = isOver ? Number.NaN : row.due - now;
