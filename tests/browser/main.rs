@@ -22,4 +22,5 @@ mod people;
 mod sessions;
 mod stale;
 mod troubles;
+mod turns;
 mod worlds;

@@ -64,8 +64,8 @@ const PLANTED: [(&str, &str); 26] = [
     ("255.5501", "number"),
     ("255%205501", "number"),
     ("255%2D5501", "number"),
-    // Every token of the simulated PBX is a JWT.
-    ("eyJ", "access token"),
+    // Every token of the simulated PBX is a JWT with this head. Three letters of it can begin the name of a voice.
+    ("eyJhbGciOiJIUzI1Ni", "access token"),
     ("Bearer eyJ", "access token"),
     ("conversation_signature=sig", "signed URL"),
 ];

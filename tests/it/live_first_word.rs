@@ -25,7 +25,7 @@ async fn released_late(world: &PbxWorld, call: Uuid) -> tokio_postgres::Row {
     let statement = "select * from call_log where id = $1 and state = 'released'";
     let begun = Instant::now();
     while world.client.query_opt(statement, &[&call]).await.unwrap().is_none() {
-        assert!(begun.elapsed() < PATIENCE * 3, "the call is not released in 90 s");
+        assert!(begun.elapsed() < PATIENCE, "the call is not released in 90 s");
         pause().await;
     }
     world.released(call).await

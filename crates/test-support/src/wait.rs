@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// The deadline of every wait. Long enough for a slow shared machine; a wait ends as soon as its condition holds.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Waits for a condition. `what` says in the failure message what did not happen.
 pub async fn until<F: Future<Output = bool>>(what: &str, condition: impl Fn() -> F) {
