@@ -90,7 +90,7 @@ enum Command {
     /// Run precall with simulated callers, 3CX and ElevenLabs and a database, all in this process.
     #[cfg(feature = "simulators")]
     Demo(demo::Arguments),
-    /// Run a simulator of ElevenLabs, 3CX or an S3 store.
+    /// Run a simulator of ElevenLabs, 3CX or an S3 store; or ring the simulated 3CX.
     #[cfg(feature = "simulators")]
     Simulate {
         #[command(subcommand)]

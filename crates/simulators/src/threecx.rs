@@ -29,6 +29,7 @@ pub use options::{
     Args, Codes, ExpiresIn, Noise, OldTokens, Options, SecondClient, SecondPost, StreamEnd, Trunk, TrunkError,
 };
 pub use report::CallReport;
+pub use ring::{Args as RingArgs, RingError, ring};
 pub use script::{Outcome, RemoveOrder, Turn};
 pub use silence::Silence;
 
@@ -55,6 +56,7 @@ mod options;
 mod order;
 mod post_stream;
 mod report;
+mod ring;
 mod routes;
 mod script;
 mod server;

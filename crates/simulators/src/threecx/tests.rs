@@ -24,6 +24,7 @@ mod faults;
 mod front_door;
 mod grants;
 mod options;
+mod ring;
 mod second_client;
 mod tokens;
 mod transfers;
