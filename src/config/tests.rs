@@ -1,6 +1,7 @@
 //! The configuration as a whole: what `serve` accepts, and how it refuses other values.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may stop at what it did not expect")]
 
+mod composition;
 mod definitions;
 mod reload;
 mod supervision;
