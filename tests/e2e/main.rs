@@ -11,6 +11,7 @@ use precall_test_support as support;
 
 mod adoption;
 mod alerts;
+mod backup;
 mod board;
 mod callers;
 mod clock_steps;
