@@ -14,6 +14,8 @@ mod config;
 mod database_look;
 #[cfg(feature = "simulators")]
 mod demo;
+#[cfg(test)]
+mod documented;
 mod healthcheck;
 #[cfg(feature = "simulators")]
 mod install_postgres;
