@@ -19,6 +19,7 @@ mod commands;
 mod config_reload;
 mod databases;
 mod demo;
+mod documents;
 mod embedded;
 mod front_door;
 mod killed_bridge;
