@@ -1,5 +1,7 @@
 //! The JSON bodies of the API. A body that is there is read or refused: it never counts as left out.
 
+use std::fmt;
+use std::marker::PhantomData;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -9,7 +11,9 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
 use precall_base::invisible::{is_utf16, without_mark};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, Deserializer, MapAccess, Visitor};
 
 use crate::http::body_limits::{drain, fits, too_large};
 use crate::http::error::{Code, Problem};
@@ -74,6 +78,34 @@ impl<T: DeserializeOwned + Default + 'static> FromRequest for OptionalJsonBody<T
     }
 }
 
+/// A JSON object. serde alone also reads a list: as the values of the fields, in their order.
+struct Object<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData))
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = Object<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, object: A) -> Result<Object<T>, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(object)).map(Object)
+    }
+}
+
+/// For a field that is an object, as `#[serde(deserialize_with = "json_body::object")]`.
+pub(super) fn object<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Object::deserialize(deserializer).map(|Object(value)| value)
+}
+
 pub(super) async fn whole(request: HttpRequest, mut payload: Payload) -> Result<Bytes, Problem> {
     if let Err(problem) = fits(&request, BODY_MAX) {
         drain(&request, &mut payload).await;
@@ -97,13 +129,8 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     if is_utf16(body) {
         return Err(Problem::new(Code::BadJson, "the body is UTF-16: send UTF-8"));
     }
-    let json = without_mark(body);
-    // A list would be read as the fields in their order.
-    if json.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
-        return Err(Problem::new(Code::BadField, "the body is not a JSON object"));
-    }
-    let mut json = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut json)
+    let mut json = serde_json::Deserializer::from_slice(without_mark(body));
+    let Object(value) = serde_path_to_error::deserialize(&mut json)
         .map_err(|error| unreadable(&error.path().to_string(), error.inner()))?;
     json.end().map_err(|_| Problem::of(Code::BadJson))?;
     Ok(value)

@@ -21,7 +21,7 @@ use settings::Settings;
 use super::auth::{Admin, Allowed, Read};
 use super::caller_id::caller;
 use super::fields::{self, DescriptionText, TEXT_MAX};
-use super::json_body::{JsonBody, OptionalJsonBody};
+use super::json_body::{self, JsonBody, OptionalJsonBody};
 use super::page::{NoQuery, Page, limit, seq_of_cursor};
 use crate::http::api::read::read;
 use crate::http::app_state::AppState;
@@ -241,6 +241,7 @@ fn outcomes_of(rows: &[VersionOutcome], version: i32) -> Outcomes {
 #[serde(deny_unknown_fields)]
 pub(crate) struct LineOrder {
     /// All that the line sets: what is missing takes the value of the default line.
+    #[serde(deserialize_with = "json_body::object")]
     settings: Settings,
     /// Why, for people.
     #[schema(value_type = Option<DescriptionText>)]

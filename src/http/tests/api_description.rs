@@ -127,6 +127,26 @@ fn every_number_and_text_of_a_request_has_its_bounds() {
     assert_eq!(unbounded, Vec::<String>::new());
 }
 
+/// A body is read by `JsonBody`, which takes no list for an object. A field that is an object needs the same rule:
+/// `json_body::object`. Those that have it stand here.
+#[test]
+fn every_object_within_a_request_is_known_to_be_read_as_one() {
+    let document = document();
+    let mut objects = std::collections::BTreeSet::new();
+    for (method, path, operation) in operations(&document).filter(|(_, path, _)| path.starts_with("/api/")) {
+        let Some(schema) = operation.pointer("/requestBody/content/application~1json/schema") else {
+            continue;
+        };
+        let body = format!("{method} {path}");
+        walk(&document, schema, &body, &mut |at, schema| {
+            if at != body && schema["properties"].is_object() {
+                objects.insert(at.to_owned());
+            }
+        });
+    }
+    assert_eq!(Vec::from_iter(objects), ["put /api/v1/lines/{number}/settings"]);
+}
+
 async fn code_of(server: &Running, method: &str, path: &str, body: &str) -> String {
     let answer = send(server.address, method, path, &[("x-api-key", ADMIN)], body.as_bytes()).await;
     if answer.status < 300 { "taken".to_owned() } else { answer.code() }

@@ -1,8 +1,6 @@
 //! Bodies that are read, and bodies that are refused.
 #![allow(clippy::unwrap_used, reason = "a test may stop at what it did not expect")]
 
-use serde::Deserialize;
-
 use super::*;
 
 #[derive(Debug, Default, Deserialize, PartialEq)]
@@ -25,6 +23,27 @@ fn what_cannot_be_read_is_refused() {
     for body in ["null", "[]", "[2]", "7", "\"x\"", "{\"limit\":\"2\"}", "{\"limits\":2}"] {
         assert_eq!(parse::<Order>(body.as_bytes()).unwrap_err().code, Code::BadField, "{body}");
     }
+}
+
+#[test]
+fn a_list_is_never_read_as_an_object() {
+    #[derive(Debug, Deserialize)]
+    #[allow(dead_code, reason = "only the errors count")]
+    struct Outer {
+        #[serde(deserialize_with = "object")]
+        inner: Order,
+    }
+    assert_eq!(parse::<Outer>(br#"{"inner":{"limit":2}}"#).unwrap().inner, Order { limit: Some(2) });
+    for body in [r#"{"inner":[2]}"#, r#"{"inner":[]}"#, r#"{"inner":null}"#] {
+        assert_eq!(
+            parse::<Outer>(body.as_bytes()).unwrap_err().detail,
+            "`inner` must be an object",
+            "{body}"
+        );
+    }
+    let deep = parse::<Outer>(br#"{"inner":{"limit":true}}"#).unwrap_err();
+    assert_eq!(deep.detail, "`inner.limit` must be a whole number");
+    assert_eq!(parse::<Outer>(br#"[{"limit":2}]"#).unwrap_err().detail, "the body is not a JSON object");
 }
 
 #[test]
