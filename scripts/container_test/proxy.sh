@@ -43,11 +43,13 @@ through_the_proxy() {
     until_true 60 'the agent speaks' conversing
     admin_key | timeout 60 python3 scripts/container_test/through_proxy.py "$proxy_port" \
         "$work/nginx/tls/fullchain.pem" pbx-secret-of-the-simulators report-secret-of-the-simulators \
-        >"$logs/proxy.log" 2>&1 ||
+        "${caller/+/%2B}" >"$logs/proxy.log" 2>&1 ||
         fail "through the proxy: $(tail -n 4 "$logs/proxy.log")"
     wait "$ringing" || fail 'the call that was listened to did not end'
     kill "$nginx_pid" && { wait "$nginx_pid" || true; }
     nginx_pid=
     ! grep -F /webhook/3cx/ "$work/nginx/tmp/log" || fail 'a token is in the log of nginx'
+    ! grep -F "${caller#+}" "$work/nginx/tmp/log" || fail 'the number of a caller is in the log of nginx'
+    grep -qF '/api/v1/callers/...' "$work/nginx/tmp/log" || fail 'the request for a caller is not in the log of nginx'
     say "through nginx with TLS: $(tail -n 1 "$logs/proxy.log")"
 }

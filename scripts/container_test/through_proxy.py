@@ -1,4 +1,5 @@
-"""Webhooks, an event stream and a WebSocket through the reverse proxy: PORT CERTIFICATE 3CX-SECRET REPORT-SECRET.
+"""Webhooks, an event stream and a WebSocket through the reverse proxy: PORT CERTIFICATE 3CX-SECRET REPORT-SECRET
+CALLER.
 
 The API key comes by standard input. A call is live. The last line of output says what was seen.
 """
@@ -13,7 +14,7 @@ import ssl
 import sys
 import time
 
-PORT, CERTIFICATE, PBX_SECRET, REPORT_SECRET = int(sys.argv[1]), *sys.argv[2:5]
+PORT, CERTIFICATE, PBX_SECRET, REPORT_SECRET, CALLER = int(sys.argv[1]), *sys.argv[2:6]
 KEY = {"X-API-Key": sys.stdin.readline().strip()}
 TRUST = ssl.create_default_context(cafile=CERTIFICATE)
 
@@ -106,6 +107,7 @@ def socket(call):
 webhooks()
 expect("metrics", ask("GET", "/metrics")[0], 404)
 expect("the API without a key", ask("GET", "/api/v1/calls")[0], 401)
+expect("a caller", ask("GET", f"/api/v1/callers/{CALLER}?x={CALLER}", headers=KEY)[0], 400)
 expect("the dashboard", ask("GET", "/sign-in")[0], 200)
 messages = socket(live_call())
 seconds = events()
