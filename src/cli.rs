@@ -23,6 +23,7 @@ mod keys;
 mod lines;
 mod live_answer;
 mod live_call;
+mod manual;
 mod migrate;
 #[cfg(not(feature = "simulators"))]
 mod no_simulators;
@@ -179,6 +180,8 @@ enum Command {
         #[command(subcommand)]
         command: config::Command,
     },
+    /// Write manual pages and shell completions into a folder, for a package.
+    Manual(manual::Arguments),
 }
 
 /// Reads the command line and runs the command.
@@ -227,6 +230,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "simulators")]
         Command::InstallPostgres => install_postgres::run(),
         Command::Config { command } => in_system(config::run(command)),
+        Command::Manual(arguments) => manual::run(&arguments),
     };
     exit.into()
 }
@@ -236,7 +240,6 @@ fn in_system(command: impl Future<Output = Exit>) -> Exit {
     actix::System::new().block_on(command)
 }
 
-#[cfg(feature = "simulators")]
 fn said<E: std::fmt::Display>(outcome: Result<(), E>) -> Exit {
     match outcome {
         Ok(()) => Exit::Good,

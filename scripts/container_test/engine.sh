@@ -4,7 +4,6 @@
 
 # The name in the Dockerfile, so that the stand-in is found under it.
 rust_image=$(sed -n 's/^ARG RUST_IMAGE=//p' Dockerfile)
-suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 
 engine_packages() {
     local missing=() command
@@ -59,11 +58,6 @@ SETTINGS
     export CONTAINERS_STORAGE_CONF=$cache/storage.conf CONTAINERS_CONF=$cache/containers.conf
     # Layers that no build has used are gigabytes.
     podman image prune --force --filter until=168h >/dev/null
-}
-
-debian_mirror() {
-    apt-get indextargets --format '$(CODENAME) $(REPO_URI)' 'Identifier: Packages' 'Origin: Debian' |
-        sed -n "s/^$suite //p" | head -n 1
 }
 
 # Debian's compiler and the toolchain of this machine, under the name of the base image. It has no more than that has:

@@ -42,7 +42,7 @@ image_has_the_program_alone() {
 # A file of patterns, one secret a line: what must not be seen.
 secrets_in() {
     local file
-    for file in "$work"/data/secrets/*/* "$work/data/secrets/admin_key"; do
+    for file in "$work"/data/secrets/*/* "$admin_key"; do
         printf '%s\n' "$(cat "$file")"
     done
 }

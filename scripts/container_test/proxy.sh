@@ -41,9 +41,9 @@ through_the_proxy() {
     ring "$work/report" --seconds 60 &
     local ringing=$!
     until_true 60 'the agent speaks' conversing
-    admin_key | timeout 60 python3 scripts/container_test/through_proxy.py "$proxy_port" \
+    timeout 60 python3 scripts/container_test/through_proxy.py "$proxy_port" \
         "$work/nginx/tls/fullchain.pem" pbx-secret-of-the-simulators report-secret-of-the-simulators \
-        "${caller/+/%2B}" >"$logs/proxy.log" 2>&1 ||
+        "${caller/+/%2B}" <"$admin_key" >"$logs/proxy.log" 2>&1 ||
         fail "through the proxy: $(tail -n 4 "$logs/proxy.log")"
     wait "$ringing" || fail 'the call that was listened to did not end'
     kill "$nginx_pid" && { wait "$nginx_pid" || true; }

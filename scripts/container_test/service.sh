@@ -3,42 +3,8 @@
 # All on the loopback interface. Sourced, not run.
 
 service=precall-test-service
-admin_key() { cat "$work/data/secrets/admin_key"; }
 
-# until_true SECONDS WHAT COMMAND...: tries the command until it succeeds.
-until_true() {
-    local end=$((SECONDS + $1)) what=$2
-    shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ $SECONDS -lt "$end" ] || fail "not in time: $what"
-        sleep 0.2
-    done
-}
-
-free_ports() {
-    python3 - "$1" <<'PYTHON'
-import socket, sys
-sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(int(sys.argv[1]))]
-print(*[one.getsockname()[1] for one in sockets])
-PYTHON
-}
-
-# value EXPRESSION: of the JSON on standard input, which is `v`.
-value() { python3 -c 'import json, sys; v = json.load(sys.stdin); print(eval(sys.argv[1]))' "$1"; }
-# is EXPRESSION: whether it is true.
-is() { [ "$(value "$1")" = True ]; }
-
-# The key goes in by standard input, not as an argument that others see.
-api() {
-    local method=$1 path=$2
-    shift 2
-    curl -sS --fail-with-body --max-time 20 --config - -X "$method" "$@" "http://127.0.0.1:$port$path" \
-        <<<"header = \"X-API-Key: $(admin_key)\""
-}
 health_is() { health | is "$1"; }
-health() { curl -sS --max-time 5 "http://127.0.0.1:$metrics_port/health"; }
-status_of() { curl -s --max-time 5 -o /dev/null -w '%{http_code}' "http://127.0.0.1:$port$1"; }
-is_status() { [ "$(status_of "$1")" = "$2" ]; }
 
 as_postgres() { (cd / && runuser -u postgres -- "$@" 9>&-); }
 
@@ -113,8 +79,6 @@ start_service() {
     until_true 60 "precall takes calls on route $1" is_ready
 }
 
-is_ready() { is_status /health/ready 200 && health | is 'v["threecx"] in ("ok", "not_configured") and v["ready"]'; }
-
 # stop_service: as `docker stop` does. It must end by itself, with 0.
 stop_service() {
     # It complains that there is no systemd whose timers it could remove.
@@ -139,21 +103,8 @@ ring() {
 }
 
 newest_call() { api GET '/api/v1/calls?limit=1' | value 'v["items"][0]["id"] if v["items"] else ""'; }
-call_is() { api GET "/api/v1/calls/$1" | is "$2"; }
 conversing() { curl -fsS --max-time 5 --config - "http://127.0.0.1:$port/api/v1/live" \
-    <<<"header = \"X-API-Key: $(admin_key)\"" | is 'any(call["state"] == "conversing" for call in v["items"])'; }
-
-map_caller() {
-    local path=/api/v1/callers/${caller/+/%2B}
-    python3 - "$work/sample.wav" <<'PYTHON'
-import struct, sys, wave
-with wave.open(sys.argv[1], "wb") as sample:
-    sample.setparams((1, 2, 8000, 0, "NONE", ""))
-    sample.writeframes(b"".join(struct.pack("<h", i * 9 % 8000) for i in range(32000)))
-PYTHON
-    api PUT "$path" -d '{"voice_sample_url":"uploads/first","voice_name":"Anna"}' >/dev/null
-    api PUT "$path/sample" --data-binary "@$work/sample.wav" >/dev/null
-}
+    <<<"header = \"X-API-Key: $(cat "$admin_key")\"" | is 'any(call["state"] == "conversing" for call in v["items"])'; }
 
 clean_up() {
     local code=$?

@@ -96,11 +96,10 @@ fn the_image_alone_gets_a_volume_for_each_path() {
 
 #[test]
 fn the_unit_makes_each_folder() {
-    let docs = text("docs/DEPLOYMENT.md");
-    let unit = between(&docs, "    [Unit]\n", "\n\n`%d`")[0];
-    let needed = folders(&paths(&settings(unit, "Environment=")));
+    let unit = text("deploy/package/precall.service");
+    let needed = folders(&paths(&settings(&unit, "Environment=")));
     let made = |setting: &str, root: &str| -> Vec<String> {
-        let names = between(unit, setting, "\n")[0].split_whitespace();
+        let names = between(&unit, setting, "\n")[0].split_whitespace();
         names.map(|name| format!("{root}/{name}")).collect()
     };
     let made = [made("StateDirectory=", "/var/lib"), made("LogsDirectory=", "/var/log")].concat();
