@@ -15,12 +15,15 @@ use crate::support::{
     CLIENT, SECRET, allowing_agent, caller, connect_to, database, http_client, lasting, until,
 };
 
+mod script;
+
 const DEFAULT: &str = "100";
 
 struct Site {
     run: Run,
     pbx: threecx::Simulator,
     client: Client,
+    webhook: String,
     _provider: elevenlabs::Simulator,
     _samples: tempfile::TempDir,
     _database: TestDatabase,
@@ -29,7 +32,8 @@ struct Site {
 impl Site {
     async fn new() -> Self {
         let port = free_port();
-        let url = format!("http://127.0.0.1:{port}/webhook/3cx").parse().unwrap();
+        let webhook_url = format!("http://127.0.0.1:{port}/webhook/3cx");
+        let url = webhook_url.parse().unwrap();
         let webhook = Some(Target { url, secret: SECRET.parse().unwrap() });
         let options = threecx::Options { webhook, ..threecx::Options::new(CLIENT, SECRET.parse().unwrap()) };
         let pbx = threecx::Simulator::start(options).await.unwrap();
@@ -40,7 +44,15 @@ impl Site {
             .on_the_bridge(database.url(), &provider.url(), &pbx.base_url(), samples.path())
             .env("PORT", &port.to_string());
         let client = connect_to(database.url()).await;
-        Self { run, pbx, client, _provider: provider, _samples: samples, _database: database }
+        Self {
+            run,
+            pbx,
+            client,
+            webhook: webhook_url,
+            _provider: provider,
+            _samples: samples,
+            _database: database,
+        }
     }
 
     /// A service that is connected to the PBX.
