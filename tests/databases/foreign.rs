@@ -89,15 +89,38 @@ async fn other_tables_beside_precalls_are_no_obstacle() {
     assert!(schema.words.contains("2 tables of other programs"), "{schema:?}");
 }
 
+/// What a newer precall has written down of a migration.
+fn future(version: usize) -> String {
+    format!("insert into refinery_schema_history values ({version}, 'future', now()::text, '1')")
+}
+
+#[actix::test]
+async fn a_schema_of_the_next_version_is_used_as_long_as_it_takes_nothing_away() {
+    let newest = embedded::runner().get_migrations().len();
+    let made = migrated_after("").await;
+    let client = connect_to(made.url()).await;
+    let added =
+        "alter table call_log add of_the_future text not null default 'x'; create table futures (id int);";
+    client.batch_execute(&format!("{added} {}", future(newest + 1))).await.unwrap();
+    assert_eq!(applied(made.url(), &embedded::runner()).await.unwrap(), [0; 0]);
+    let found = look(made.url()).await;
+    let schema = found.iter().find(|finding| finding.name == "database schema").unwrap();
+    assert_eq!(schema.state, State::Ok, "{schema:?}");
+    assert!(schema.words.contains(&format!("V{}__future", newest + 1)), "{schema:?}");
+    assert!(schema.words.contains("newer precall"), "{schema:?}");
+    client.execute("update schema_support set oldest = oldest + 1", &[]).await.unwrap();
+    is_refused("it has taken something away", made.url(), &["of a newer precall", "__future"]).await;
+    // One that does not know the table at all, as before V20.
+    client.execute("drop table schema_support", &[]).await.unwrap();
+    is_refused("it does not say", made.url(), &["of a newer precall"]).await;
+}
+
 #[actix::test]
 async fn a_history_that_is_not_ours_is_said() {
     let newest = embedded::runner().get_migrations().len();
     let cases = [
         (
-            format!(
-                "insert into refinery_schema_history values ({}, 'future', now()::text, '1')",
-                newest + 1
-            ),
+            format!("{}; update schema_support set oldest = {}", future(newest + 1), newest + 1),
             "of a newer precall",
         ),
         ("update refinery_schema_history set checksum = '1' where version = 3".to_owned(), "another text"),

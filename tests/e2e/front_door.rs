@@ -19,10 +19,10 @@ mod script;
 
 const DEFAULT: &str = "100";
 
-struct Site {
+pub struct Site {
     run: Run,
-    pbx: threecx::Simulator,
-    client: Client,
+    pub pbx: threecx::Simulator,
+    pub client: Client,
     webhook: String,
     _provider: elevenlabs::Simulator,
     _samples: tempfile::TempDir,
@@ -30,7 +30,7 @@ struct Site {
 }
 
 impl Site {
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         let port = free_port();
         let webhook_url = format!("http://127.0.0.1:{port}/webhook/3cx");
         let url = webhook_url.parse().unwrap();
@@ -56,7 +56,7 @@ impl Site {
     }
 
     /// A service that is connected to the PBX.
-    async fn serve(&self) -> Program {
+    pub async fn serve(&self) -> Program {
         let before = self.pbx.websockets();
         let mut service = self.run.clone().start();
         let ready = format!("{}/health/ready", service.listening().await);

@@ -25,6 +25,7 @@ mod front_door;
 mod killed_bridge;
 mod killed_clones;
 mod left_callers;
+mod next_schema;
 mod no_inbound_port;
 mod one_engine;
 mod open_files;

@@ -148,11 +148,12 @@ async fn ask(
             findings.push(Finding::wrong("database schema", text));
             return Ok(());
         }
-        Contents::Usable { schema, applied, pending, other_tables } => {
-            findings.push(Finding::ok(
-                "database schema",
-                said(&schema, applied.as_deref(), &pending, other_tables),
-            ));
+        Contents::Usable { schema, applied, pending, other_tables, is_newer } => {
+            let mut words = said(&schema, applied.as_deref(), &pending, other_tables);
+            if is_newer {
+                words.push_str(", by a newer precall, and this one may run on it");
+            }
+            findings.push(Finding::ok("database schema", words));
             privileges::Asked { schema, is_empty: applied.is_none(), has_pending: !pending.is_empty() }
         }
     };

@@ -53,8 +53,12 @@ const COLUMNS: &str = "
     where attrelid = (quote_ident(current_schema()) || '.' || quote_ident($1))::regclass and attnum > 0
         and not attisdropped";
 
+const SUPPORT: &str = "select oldest from schema_support";
+/// The table of [`SUPPORT`].
+const SUPPORT_TABLE: &str = "schema_support";
+
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[SCHEMA, NAMES, HISTORY_ELSEWHERE, COLUMNS];
+pub const STATEMENTS: &[&str] = &[SCHEMA, NAMES, HISTORY_ELSEWHERE, COLUMNS, SUPPORT];
 
 /// A row of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,6 +81,8 @@ pub enum Contents {
         pending: Vec<i32>,
         /// Tables of other programs in the same schema.
         other_tables: usize,
+        /// Whether a newer precall has applied migrations that this program does not know, and may do without.
+        is_newer: bool,
     },
     /// The database of the service before. Only an adoption may touch it.
     Inherited {
@@ -134,8 +140,14 @@ pub async fn recognise(
     };
     let call_log = if present.contains_key("call_log") { columns("call_log").await? } else { Vec::new() };
     let mapping = if present.contains_key(MAPPING) { columns(MAPPING).await? } else { Vec::new() };
+    let oldest = if has_history && present.contains_key(SUPPORT_TABLE) {
+        client.query_opt(SUPPORT, &[]).await?.map(|row| row.try_get(0)).transpose()?
+    } else {
+        None
+    };
     let seen = Seen {
         schema: &schema,
+        oldest,
         present: &present,
         applied: &applied,
         call_log: &call_log,
@@ -168,6 +180,8 @@ struct Seen<'read> {
     /// Name and kind, by the letter of `pg_class.relkind`; `f` for a function, `t` for a type.
     present: &'read BTreeMap<String, String>,
     applied: &'read [Applied],
+    /// The last migration of the oldest program that runs on this schema.
+    oldest: Option<i32>,
     /// Columns of `call_log`.
     call_log: &'read [String],
     /// Columns of `caller_voice_mapping`.
@@ -217,8 +231,10 @@ impl Seen<'_> {
                 && !is_piece(name, &objects)
                 && *name != HISTORY
         });
+        let last = known.last().map_or(0, |migration| migration.version());
         Contents::Usable {
             schema: self.schema.to_owned(),
+            is_newer: self.applied.iter().any(|row| row.version > last),
             applied: self.applied.last().map(|row| format!("V{}__{}", row.version, row.name)),
             pending,
             other_tables: other_tables.count(),
@@ -244,17 +260,18 @@ impl Seen<'_> {
         })
     }
 
-    /// A history of a newer precall, of one that was built from other files, or with gaps.
+    /// A history of a newer precall that this one cannot do with, of one that was built from other files, or with gaps.
     fn wrong_history(&self, known: &[&Migration]) -> Option<String> {
         let last = known.last().map_or(0, |migration| migration.version());
-        if let Some(newest) = self.applied.iter().rfind(|row| row.version > last) {
+        let may_be_newer = self.oldest.is_some_and(|oldest| oldest <= last);
+        if let Some(newest) = self.applied.iter().rfind(|row| row.version > last && !may_be_newer) {
             return Some(format!(
                 "the schema is of a newer precall: V{}__{} is applied, and this program knows V1 to V{last}. Start \
                  the newer program, or restore the backup from before the update",
                 newest.version, newest.name
             ));
         }
-        for row in self.applied {
+        for row in self.applied.iter().filter(|row| row.version <= last) {
             let ours = known.iter().find(|migration| migration.version() == row.version);
             let is_same = ours
                 .is_some_and(|ours| ours.name() == row.name && ours.checksum().to_string() == row.checksum);
