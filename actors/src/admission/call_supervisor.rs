@@ -297,6 +297,7 @@ impl CallSupervisor {
             Origin::Offered(..) => true,
             Origin::Log(call) => !call.is_released(),
         };
+        self.services.wire.began(id);
         let services = Arc::clone(&self.services);
         let parent = CallParent {
             settled: ctx.address().recipient(),

@@ -1,5 +1,5 @@
 //! What went over the wire for each call, for fault reports. Bounded: of one call its first and its last messages, of
-//! ended calls the newest. A live call is never dropped.
+//! calls that are not live the newest. A live call is never dropped.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ const LINES_MAX: usize = 256;
 const FIRST: usize = 64;
 /// Memory of one call, in bytes.
 const CALL_BYTES_MAX: usize = 64 * 1024;
-/// Memory of all ended calls, in bytes.
+/// Memory of all calls that are not live, in bytes.
 const ENDED_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// A message, and when it was sent or received; of a request, when it was sent.
@@ -34,7 +34,7 @@ pub struct CallWire {
     /// How many were dropped between the first and the last ones.
     pub dropped: u64,
     bytes: usize,
-    has_ended: bool,
+    is_live: bool,
 }
 
 impl CallWire {
@@ -42,6 +42,10 @@ impl CallWire {
         self.bytes = self.bytes.saturating_add(line.bytes());
         let took = i64::try_from(line.took.unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
         let at = At(clock::now().0.saturating_sub(took));
+        if !self.is_live {
+            // The room of an ended call is as large as its lines, and few lines are late: no room for as many again.
+            self.lines.reserve_exact(1);
+        }
         self.lines.push_back(KeptLine { at, line });
         while self.lines.len() > LINES_MAX || (self.bytes > CALL_BYTES_MAX && self.lines.len() > 1) {
             let place = FIRST.min(self.lines.len().saturating_sub(1) / 2);
@@ -55,7 +59,7 @@ impl CallWire {
 #[derive(Debug, Default)]
 struct All {
     calls: HashMap<CallId, CallWire>,
-    /// The oldest first.
+    /// Calls that are not live, the oldest first.
     ended: VecDeque<CallId>,
     ended_bytes: usize,
 }
@@ -69,14 +73,32 @@ impl WireLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a message of a call.
-    pub fn take(&self, call: CallId, line: WireLine) {
+    /// The call is live: its messages stay until it has ended.
+    pub(crate) fn began(&self, call: CallId) {
         let mut all = self.all();
         let wire = all.calls.entry(call).or_default();
-        let (before, has_ended) = (wire.bytes, wire.has_ended);
+        let was_live = std::mem::replace(&mut wire.is_live, true);
+        if was_live || wire.lines.is_empty() {
+            return;
+        }
+        let bytes = wire.bytes;
+        all.ended_bytes = all.ended_bytes.saturating_sub(bytes);
+        all.ended.retain(|ended| *ended != call);
+    }
+
+    /// Takes a message of a call. A call that is not live may have been dropped before: its late messages are bounded
+    /// like those of an ended call.
+    pub fn take(&self, call: CallId, line: WireLine) {
+        let mut all = self.all();
+        let is_unknown = !all.calls.contains_key(&call);
+        let wire = all.calls.entry(call).or_default();
+        let (before, is_live) = (wire.bytes, wire.is_live);
         wire.take(line);
         let after = wire.bytes;
-        if has_ended {
+        if is_unknown {
+            all.ended.push_back(call);
+        }
+        if !is_live {
             all.ended_bytes = all.ended_bytes.saturating_add(after).saturating_sub(before);
             all.forget();
         }
@@ -85,8 +107,12 @@ impl WireLog {
     /// The call is over: its messages stay as long as there is room.
     pub(crate) fn ended(&self, call: CallId) {
         let mut all = self.all();
-        let Some(wire) = all.calls.get_mut(&call).filter(|wire| !wire.has_ended) else { return };
-        wire.has_ended = true;
+        let Some(wire) = all.calls.get_mut(&call).filter(|wire| wire.is_live) else { return };
+        if wire.lines.is_empty() {
+            all.calls.remove(&call);
+            return;
+        }
+        wire.is_live = false;
         wire.lines.shrink_to_fit();
         let bytes = wire.bytes;
         all.ended.push_back(call);
@@ -97,7 +123,7 @@ impl WireLog {
     /// The messages of a call; none if it had none, or if they were dropped.
     #[must_use]
     pub fn of(&self, call: CallId) -> Option<CallWire> {
-        self.all().calls.get(&call).cloned()
+        self.all().calls.get(&call).filter(|wire| !wire.lines.is_empty()).cloned()
     }
 
     /// The tap of a call.
@@ -163,6 +189,7 @@ mod tests {
     fn memory_is_bounded_and_a_live_call_is_never_dropped() {
         let log = WireLog::default();
         for call in 1..=200 {
+            log.began(CallId(call));
             for n in 0..100 {
                 log.take(CallId(call), line(n, 1_000));
             }
@@ -180,5 +207,48 @@ mod tests {
         let kept: usize = all.ended.iter().map(|call| all.calls[call].bytes).sum();
         assert_eq!(kept, all.ended_bytes);
         assert!(kept <= ENDED_BYTES_MAX && all.calls.len() == all.ended.len() + 1);
+    }
+
+    #[test]
+    fn late_messages_of_dropped_calls_are_bounded() {
+        let log = WireLog::default();
+        for call in 1..=10_000 {
+            log.take(CallId(call), line(1, 1_000));
+        }
+        let all = log.all();
+        assert!(all.ended_bytes <= ENDED_BYTES_MAX && all.calls.len() == all.ended.len());
+        assert!(all.calls.contains_key(&CallId(10_000)) && !all.calls.contains_key(&CallId(1)));
+    }
+
+    #[test]
+    fn a_call_that_is_live_again_is_not_dropped() {
+        let log = WireLog::default();
+        log.take(CallId(1), line(1, 10));
+        log.began(CallId(1));
+        log.began(CallId(1));
+        log.began(CallId(2));
+        for call in 3..=10_000 {
+            log.take(CallId(call), line(1, 1_000));
+        }
+        assert!(log.of(CallId(1)).is_some() && log.of(CallId(2)).is_none());
+        log.ended(CallId(1));
+        log.ended(CallId(2));
+        let all = log.all();
+        let kept: usize = all.ended.iter().map(|call| all.calls[call].bytes).sum();
+        assert!(kept == all.ended_bytes && all.calls.len() == all.ended.len());
+    }
+
+    #[test]
+    fn a_late_message_makes_no_room_for_as_many_again() {
+        let log = WireLog::default();
+        log.began(CallId(1));
+        for n in 0..50 {
+            log.take(CallId(1), line(n, 10));
+        }
+        log.ended(CallId(1));
+        log.take(CallId(1), line(50, 10));
+        let all = log.all();
+        let lines = &all.calls[&CallId(1)].lines;
+        assert_eq!((lines.len(), lines.capacity()), (51, 51));
     }
 }
