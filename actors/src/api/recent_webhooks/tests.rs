@@ -33,3 +33,27 @@ fn webhook_is_known_only_if_every_part_of_its_key_is_equal() {
         assert!(recent.key_if_new(&other).is_some());
     }
 }
+
+#[test]
+fn the_newest_keys_are_known_and_the_memory_stays_as_it_was_at_the_start() {
+    let recent = RecentlyKept::default();
+    let room = || {
+        let keys = recent.keys();
+        (keys.known.capacity(), keys.by_age.capacity(), keys.by_age.len())
+    };
+    let (known, by_age, length) = room();
+    assert_eq!(length, REMEMBERED);
+    let webhook = |n: usize| webhook(&n.to_string(), 5, "ab");
+    for n in 0..8 * REMEMBERED {
+        let key = recent.key_if_new(&webhook(n)).unwrap();
+        recent.kept(key);
+        recent.kept(key);
+    }
+    // Places of removed keys are not counted as room.
+    assert!(room().0 <= known, "the table grew");
+    assert_eq!((room().1, room().2), (by_age, length));
+    assert_eq!(recent.keys().known.len(), REMEMBERED);
+    for (n, is_known) in [(7 * REMEMBERED - 1, false), (7 * REMEMBERED, true), (8 * REMEMBERED - 1, true)] {
+        assert_eq!(recent.key_if_new(&webhook(n)).is_none(), is_known, "{n}");
+    }
+}
