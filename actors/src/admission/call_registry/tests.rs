@@ -111,3 +111,44 @@ fn a_report_without_an_id_is_about_the_one_call_that_came_in_while_the_pbx_call_
     assert_eq!(of(-1, 20), None, "two calls fit");
     assert_eq!(of(-1, 4), Some(CallId(1)), "one of the two");
 }
+
+#[test]
+fn calls_of_one_id_are_found_until_each_is_forgotten() {
+    let mut calls = CallsById::default();
+    let of = |calls: &CallsById, id: u8| {
+        let mut of: Vec<u128> = calls.of(&[id; 16]).map(|call| call.0).collect();
+        of.sort_unstable();
+        of
+    };
+    for (id, call) in [(7, 3), (7, 1), (7, 2), (7, 3), (7, 2), (8, 4)] {
+        calls.insert([id; 16], CallId(call));
+    }
+    assert_eq!((of(&calls, 7), of(&calls, 8), of(&calls, 9)), (vec![1, 2, 3], vec![4], vec![]));
+    for (call, left) in [(4, vec![1, 2, 3]), (2, vec![1, 3]), (3, vec![1]), (3, vec![1]), (1, vec![])] {
+        calls.remove([7; 16], CallId(call));
+        assert_eq!(of(&calls, 7), left);
+    }
+    assert_eq!((of(&calls, 8), calls.first.len(), calls.further.len()), (vec![4], 1, 0));
+}
+
+#[test]
+fn the_tables_of_a_busy_pbx_stay_as_large_as_at_the_start() {
+    let mut registry = CallRegistry::default();
+    // Places of removed calls are not counted as room.
+    let room = |registry: &CallRegistry| {
+        [registry.known.capacity(), registry.by_id.first.capacity(), registry.by_age.capacity()]
+    };
+    let at_the_start = room(&registry);
+    assert!(at_the_start.iter().all(|room| *room >= ROOM_FOR_CALLS));
+    // 100 calls a minute for an hour and a half.
+    for n in 0..9_000 {
+        let (call, now) = (CallId(u128::try_from(n).unwrap()), at(n * 6 / 10));
+        let sighting = sighting(Some(&n.to_string()), A);
+        assert_eq!(registry.find(&sighting, now), SightingMatch::New);
+        registry.admit(call, sighting, now);
+        registry.released(call);
+        assert!(registry.known.len() <= 3_503 && registry.known.len() == registry.by_id.first.len());
+        assert!(room(&registry).iter().zip(at_the_start).all(|(room, then)| *room <= then));
+    }
+    assert!(registry.by_id.further.is_empty());
+}
