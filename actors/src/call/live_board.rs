@@ -32,7 +32,7 @@ struct Shared {
     version: watch::Sender<u64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shown {
     version: u64,
     live: HashMap<CallId, Versioned<LiveCall>>,
@@ -231,6 +231,19 @@ impl Board {
     }
 }
 
+impl Default for Shown {
+    fn default() -> Self {
+        Self {
+            version: 0,
+            live: HashMap::new(),
+            ended: EndedCalls::default(),
+            gone: VecDeque::with_capacity(GONE_MAX),
+            forgotten: 0,
+            starting: HashSet::new(),
+        }
+    }
+}
+
 impl Shown {
     fn has(&self, id: CallId) -> bool {
         self.live.contains_key(&id) || self.ended.has(id)
@@ -253,12 +266,12 @@ impl Shown {
     fn leave(&mut self, calls: Vec<CallId>) {
         for value in calls {
             let version = self.next_version();
-            self.gone.push_back(Versioned { version, value });
-            if self.gone.len() > GONE_MAX
+            if self.gone.len() >= GONE_MAX
                 && let Some(oldest) = self.gone.pop_front()
             {
                 self.forgotten = oldest.version;
             }
+            self.gone.push_back(Versioned { version, value });
         }
     }
 

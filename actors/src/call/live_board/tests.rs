@@ -142,6 +142,15 @@ fn a_reader_that_is_too_far_behind_reads_all_again() {
 }
 
 #[test]
+fn the_room_for_calls_that_left_stays_as_large_as_at_the_start() {
+    let mut shown = Shown::default();
+    let at_the_start = shown.gone.capacity();
+    shown.leave((0..5_000).map(CallId).collect());
+    assert_eq!((shown.gone.len(), shown.gone.capacity()), (GONE_MAX, at_the_start));
+    assert_eq!((shown.gone.front().unwrap().value, shown.forgotten), (CallId(2_952), 2_952));
+}
+
+#[test]
 fn a_live_call_without_an_actor_leaves_and_may_come_back() {
     let (board, call) = (Board::default(), call(Admission::Accepted));
     show(&board, 1, &call, &notes());
