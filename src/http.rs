@@ -19,6 +19,7 @@ mod key_ring;
 mod line_ends;
 mod openapi;
 mod outcome_metrics;
+mod own_headers;
 mod refusals;
 mod request_id;
 mod response;
@@ -176,7 +177,8 @@ fn start(
             .wrap(routes::method_problems())
             .wrap(routes::headers())
             .wrap(from_fn(unsupported::upgrade_offer))
-            .wrap(from_fn(request_id::identified));
+            .wrap(from_fn(request_id::identified))
+            .wrap(from_fn(own_headers::copied));
         let app = app.into_factory().map_err(|error: actix_web::Error| error.error_response());
         let (connections, stopping) = (connections.clone(), stopping.clone());
         let http = HttpService::build()
