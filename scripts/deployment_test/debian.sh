@@ -79,7 +79,9 @@ start_database() {
 end_of_run() {
     set +e
     [ "$1" = 0 ] || say "FAILED. Logs: $logs"
-    umount -R "$root/dev" "$root/proc" 2>/dev/null
+    # The processes of this run's own namespace, where this shell is the first one.
+    [ $$ != 1 ] || kill -KILL -1
+    umount --recursive --lazy "$root/dev" "$root/proc" 2>/dev/null
     # Never into a mount that is still there.
     rm -rf --one-file-system "$work"
     exit "$1"

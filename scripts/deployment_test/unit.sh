@@ -13,6 +13,14 @@ unit_is_accepted() {
 
 setting() { sed -n "s/^$1=//p" "$root/$unit_file"; }
 
+# As many as this machine allows.
+files_of_unit() {
+    local wanted most
+    wanted=$(setting LimitNOFILE) most=$(ulimit -Hn)
+    [ "$most" = unlimited ] || [ "$most" -ge "$wanted" ] || wanted=$most
+    echo "$wanted"
+}
+
 # Folders, account, limits and environment as systemd makes them; read-only, but for its folders.
 start_service() {
     local name folders=() environment=()
@@ -37,7 +45,7 @@ start_service() {
             shift "$many"
             exec chroot "$root" "$@"' unit "$root" "${#folders[@]}" "${folders[@]}" \
             /usr/bin/env -i PATH=/usr/bin:/bin "${environment[@]}" \
-            prlimit --nofile="$(setting LimitNOFILE)" \
+            prlimit --nofile="$(files_of_unit)" \
             setpriv --reuid="$(setting User)" --regid="$(setting Group)" --init-groups --no-new-privs \
             --bounding-set=-all --inh-caps=-all --ambient-caps=-all \
             $(setting ExecStart)
@@ -64,7 +72,7 @@ process_is_as_the_unit_says() {
     [ "$said" = "Uid:$id CapInh:$none CapPrm:$none CapEff:$none CapBnd:$none CapAmb:$none NoNewPrivs:1 " ] ||
         fail "the process has $said"
     files=$(awk '/^Max open files/ { print $4 }' "/proc/$service_pid/limits")
-    [ "$files" = "$(setting LimitNOFILE)" ] || fail "the process may open $files files"
+    [ "$files" = "$(files_of_unit)" ] || fail "the process may open $files files"
     [ -s "$root/var/log/mcp-services/voiceclone.log" ] || fail 'it writes no log'
     [ "$(stat -c %a "$root/var/log/mcp-services/voiceclone.log")" = 640 ] || fail 'all may read the log'
 }
