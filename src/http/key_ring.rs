@@ -215,9 +215,9 @@ async fn keep_up(ring: Weak<KeyRing>) {
             outcome = ring.write_uses().await;
         }
         failures = if outcome.is_ok() { 0 } else { failures.saturating_add(1) };
-        // A new database may have no tables yet when it is read first.
-        let worth_a_word = if locked(&ring.stored).is_some() { 1 } else { 2 };
-        if let (true, Err(error)) = (failures == worth_a_word, &outcome) {
+        // A new database may have no tables yet at the first reading.
+        let warns_at = if locked(&ring.stored).is_some() { 1 } else { 2 };
+        if let (true, Err(error)) = (failures == warns_at, &outcome) {
             warn!(ring.log, "API keys of the database could not be read: the last ones count"; "error" => %error);
         }
         drop(ring);

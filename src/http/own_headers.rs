@@ -1,9 +1,8 @@
 //! Middleware: a request's headers do not keep the buffer that they were read into.
 //!
 //! The values of headers are slices of the connection's read buffer, 8 KiB and more. The server keeps up to 256
-//! requests of each worker for reuse, with their headers. Most of them are used again only when as many requests run at
-//! once, so each would keep a buffer of a connection that was closed long ago: several MiB, which a peak of requests
-//! adds to.
+//! requests of each worker for reuse, with their headers. After a peak most of them wait for the next one. Each would
+//! keep a buffer of a connection that is closed: several MiB in all.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;

@@ -107,7 +107,7 @@ async fn a_schema_of_the_next_version_is_used_as_long_as_it_takes_nothing_away()
     let schema = found.iter().find(|finding| finding.name == "database schema").unwrap();
     assert_eq!(schema.state, State::Ok, "{schema:?}");
     assert!(schema.words.contains(&format!("V{}__future", newest + 1)), "{schema:?}");
-    assert!(schema.words.contains("newer precall"), "{schema:?}");
+    assert!(schema.words.contains("A newer precall"), "{schema:?}");
     client.execute("update schema_support set oldest = oldest + 1", &[]).await.unwrap();
     is_refused("it has taken something away", made.url(), &["of a newer precall", "__future"]).await;
     // One that does not know the table at all, as before V20.

@@ -134,7 +134,7 @@ impl CallsById {
 impl Default for CallRegistry {
     fn default() -> Self {
         let mut by_age = VecDeque::with_capacity(ROOM_FOR_CALLS);
-        // Written once: the system gives memory only when it is written, which would take half an hour.
+        // Write all of it now: the system gives memory at the first write, and calls would take half an hour for that.
         by_age.resize(ROOM_FOR_CALLS, (At(0), CallId(0)));
         by_age.clear();
         Self {

@@ -12,7 +12,7 @@ const REMEMBERED: usize = 10_000;
 /// SHA-256 of the primary key of the table, cut to 16 bytes. Many are remembered, and the key itself takes 200 bytes.
 type Key = [u8; 16];
 
-/// In the place of keys that are not there yet.
+/// Stands for a key that is not there yet.
 const NO_KEY: Key = [u8::MAX; 16];
 
 /// Bounded: the key that was kept first is dropped. A repeated webhook whose key was dropped costs one transaction that

@@ -43,7 +43,7 @@ impl CallWire {
         let took = i64::try_from(line.took.unwrap_or_default().as_micros()).unwrap_or(i64::MAX);
         let at = At(clock::now().0.saturating_sub(took));
         if !self.is_live {
-            // The room of an ended call is as large as its lines, and few lines are late: no room for as many again.
+            // An ended call has no spare room. Few lines are late, so room for one more is enough.
             self.lines.reserve_exact(1);
         }
         self.lines.push_back(KeptLine { at, line });

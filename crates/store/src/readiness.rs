@@ -151,7 +151,7 @@ async fn ask(
         Contents::Usable { schema, applied, pending, other_tables, is_newer } => {
             let mut words = said(&schema, applied.as_deref(), &pending, other_tables);
             if is_newer {
-                words.push_str(", by a newer precall, and this one may run on it");
+                words.push_str(". A newer precall has applied it; this one runs on it, too");
             }
             findings.push(Finding::ok("database schema", words));
             privileges::Asked { schema, is_empty: applied.is_none(), has_pending: !pending.is_empty() }

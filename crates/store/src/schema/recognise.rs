@@ -53,12 +53,12 @@ const COLUMNS: &str = "
     where attrelid = (quote_ident(current_schema()) || '.' || quote_ident($1))::regclass and attnum > 0
         and not attisdropped";
 
-const SUPPORT: &str = "select oldest from schema_support";
-/// The table of [`SUPPORT`].
+const OLDEST: &str = "select oldest from schema_support";
+/// The table of [`OLDEST`].
 const SUPPORT_TABLE: &str = "schema_support";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[SCHEMA, NAMES, HISTORY_ELSEWHERE, COLUMNS, SUPPORT];
+pub const STATEMENTS: &[&str] = &[SCHEMA, NAMES, HISTORY_ELSEWHERE, COLUMNS, OLDEST];
 
 /// A row of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +81,7 @@ pub enum Contents {
         pending: Vec<i32>,
         /// Tables of other programs in the same schema.
         other_tables: usize,
-        /// Whether a newer precall has applied migrations that this program does not know, and may do without.
+        /// Whether a newer precall has applied migrations that this program does not know, and does not need.
         is_newer: bool,
     },
     /// The database of the service before. Only an adoption may touch it.
@@ -141,7 +141,7 @@ pub async fn recognise(
     let call_log = if present.contains_key("call_log") { columns("call_log").await? } else { Vec::new() };
     let mapping = if present.contains_key(MAPPING) { columns(MAPPING).await? } else { Vec::new() };
     let oldest = if has_history && present.contains_key(SUPPORT_TABLE) {
-        client.query_opt(SUPPORT, &[]).await?.map(|row| row.try_get(0)).transpose()?
+        client.query_opt(OLDEST, &[]).await?.map(|row| row.try_get(0)).transpose()?
     } else {
         None
     };
@@ -260,11 +260,12 @@ impl Seen<'_> {
         })
     }
 
-    /// A history of a newer precall that this one cannot do with, of one that was built from other files, or with gaps.
+    /// A history of a newer precall on whose schema this one cannot run, of one that was built from other files, or one
+    /// with gaps.
     fn wrong_history(&self, known: &[&Migration]) -> Option<String> {
         let last = known.last().map_or(0, |migration| migration.version());
-        let may_be_newer = self.oldest.is_some_and(|oldest| oldest <= last);
-        if let Some(newest) = self.applied.iter().rfind(|row| row.version > last && !may_be_newer) {
+        let runs_here = self.oldest.is_some_and(|oldest| oldest <= last);
+        if let Some(newest) = self.applied.iter().rfind(|row| row.version > last && !runs_here) {
             return Some(format!(
                 "the schema is of a newer precall: V{}__{} is applied, and this program knows V1 to V{last}. Start \
                  the newer program, or restore the backup from before the update",
