@@ -183,7 +183,7 @@ async fn with_an_unreachable_agent_the_caller_hears_music_and_goes_to_a_person()
         let report = world.report(&pbx_id);
         let tried: Vec<&str> = report.transfers.iter().map(|t| t.destination.as_str()).collect();
         assert_eq!(tried, [PERSON], "{what}");
-        assert_eq!(report.gaps_ms, [] as [u64; 0], "silence between the attempts: {what}");
+        world.audio_never_stopped(&pbx_id, &format!("music between the attempts: {what}"));
         world.stop().await;
     }
 }
@@ -220,7 +220,8 @@ async fn when_the_agent_socket_closes_before_it_speaks_the_next_rung_follows() {
         let row = world.released(call).await;
         assert_eq!(row.get::<_, String>("told"), "apology", "code {code}");
         let report = world.at_pbx(&pbx_id, "the leg is dropped", |call| call.ended_by.is_some()).await;
-        assert_eq!((report.ended_by, report.gaps_ms), (Some(EndedBy::Client), vec![]), "code {code}");
+        assert_eq!(report.ended_by, Some(EndedBy::Client), "code {code}");
+        world.audio_never_stopped(&pbx_id, &format!("music between the attempts: code {code}"));
         assert!(world.heard(&pbx_id).contains(&world.apology().await), "code {code}");
         assert!((2..=4).contains(&world.talks(call).len()), "code {code}: tried {}", world.talks(call).len());
         world.stop().await;
@@ -258,8 +259,8 @@ async fn agent_audio_in_bursts_is_paced_and_late_audio_is_awaited() {
     let call = world.call_of(&pbx_id).await;
     let row = world.completed(call).await;
     let voice: String = row.get("cloned_voice_id");
-    let report = world.report(&pbx_id);
-    assert_eq!((report.gaps_ms, report.overflow_bytes), (vec![], 0));
+    world.audio_never_stopped(&pbx_id, "silence between the answers is sent");
+    assert_eq!(world.report(&pbx_id).overflow_bytes, 0);
     // Both answers, with only silence between them.
     assert!(world.heard(&pbx_id).contains(&world.in_voice(&voice, 1_900).await));
     world.stop().await;
@@ -277,7 +278,7 @@ async fn an_agent_that_is_ready_in_time_follows_the_greeting_without_hold_music(
     // `heard` leaves out silence, so any other audio would be between the two.
     let both = world.greeting.end(200).then(&world.in_voice(&voice, 580).await);
     assert!(heard.contains(&both), "other audio between greeting and agent");
-    assert_eq!(world.report(&pbx_id).gaps_ms, [] as [u64; 0]);
+    world.audio_never_stopped(&pbx_id, "the agent follows the greeting");
     world.stop().await;
 }
 

@@ -257,6 +257,13 @@ impl PbxWorld {
         self.pbx.call(pbx_id).expect("the PBX knows the call")
     }
 
+    /// No gap that precall could have made. Gaps of up to a second are those of a busy machine: the 40 ms that a
+    /// caller notices are measured in `cargo bench`.
+    pub fn audio_never_stopped(&self, pbx_id: &str, what: &str) {
+        let gaps = self.report(pbx_id).gaps_ms;
+        assert!(gaps.iter().all(|gap| *gap < 1_000), "the audio stopped: {gaps:?}; {what}");
+    }
+
     /// What the caller has heard so far.
     pub fn heard(&self, pbx_id: &str) -> Sound {
         Sound::of_wav(&self.pbx.audio(pbx_id).unwrap_or_default())
