@@ -2,6 +2,7 @@
 
 mod database_watch;
 mod drain;
+mod hand_over;
 pub mod housekeeping;
 mod last_acted;
 mod leader_start;

@@ -201,7 +201,7 @@ fn pbx(config: &Config) -> Result<Option<PbxEngine>, AppError> {
     let Some(control) = live_leg_control(config) else { return Ok(None) };
     let base: Url = control.base.as_str().parse().map_err(AppError::PbxUrl)?;
     let media = MediaSettings { extra_ca: control.ca_file.clone(), ..MediaSettings::new(base) };
-    Ok(Some(PbxEngine { media, pace: FeedPace::default() }))
+    Ok(Some(PbxEngine { media, pace: FeedPace::default(), second_stream: control.second_stream }))
 }
 
 /// What callers hear on their own leg.

@@ -2,16 +2,19 @@
 
 use std::path::PathBuf;
 
+use precall_actors::lifecycle::settings::SecondStream;
+
 use super::base_url::BaseUrl;
 use super::certificate_file::CertificateFile;
 use super::problem::Problems;
 use super::secret::Secret;
 use super::section::Section;
 use super::setting::variables;
-use super::value::Word;
 use super::value::numbers::Whole;
+use super::value::{Word, words};
 use super::values::Values;
-use super::variables::{Probed, Required, Restart};
+use super::variables::DefaultValue::Text;
+use super::variables::{Probed, Required, Restart, Routes};
 
 const CALL_CONTROL: Required =
     Required::When("when one of the three THREECX_BASE_URL, _CLIENT_ID, _CLIENT_SECRET is set");
@@ -44,6 +47,13 @@ variables! { Section::Threecx;
         help: "Certificates of the authority that signed the certificate of the PBX, when the host does not trust it.",
         note: "precall trusts them beside the authorities of the host.",
     }
+    threecx_second_stream: SecondStream {
+        routes: Routes::LiveLeg,
+        default: Text("replaces"),
+        help: "What the PBX does when another precall sends audio into a live leg (replaces, refused).",
+        note: "`precall check --live` measures it. replaces: a planned stop hands live calls over to a standby. \
+            refused: it waits for the end of the calls (DRAIN_TIMEOUT_SECONDS).",
+    }
     threecx_simultaneous_calls: Whole<u64, 1, 100_000> {
         restart: Restart::NotNeeded,
         unit: "calls",
@@ -52,6 +62,11 @@ variables! { Section::Threecx;
         note: "Call control does not report it. precall shows and compares it, and refuses no call because of it.",
     }
 }
+
+words!(SecondStream,
+    "replaces" => SecondStream::Replaces,
+    "refused" => SecondStream::Refused,
+);
 
 /// Access to 3CX call control.
 #[derive(Clone, Debug)]
@@ -64,6 +79,8 @@ pub struct CallControl {
     pub client_secret: Secret,
     /// Certificates (PEM) of authorities to trust beside the host's own; the file was readable at start.
     pub ca_file: Option<PathBuf>,
+    /// What it does with a second stream into a leg.
+    pub second_stream: SecondStream,
 }
 
 /// The phone system.
@@ -86,6 +103,7 @@ impl ThreeCx {
         const RIGHT: &str = "all of THREECX_BASE_URL, THREECX_CLIENT_ID and THREECX_CLIENT_SECRET, or none";
         let settings = Settings::read(values, problems)?;
         let ca_file = settings.threecx_ca_file.optional().flatten().map(|CertificateFile(path)| path);
+        let second_stream = settings.threecx_second_stream.value()?;
         let simultaneous_calls =
             settings.threecx_simultaneous_calls.optional().flatten().map(|Whole(calls)| calls);
         let (url, id, secret) =
@@ -102,6 +120,7 @@ impl ThreeCx {
                 client_id: client_id?.0,
                 client_secret: client_secret?,
                 ca_file,
+                second_stream,
             }),
             simultaneous_calls,
         })

@@ -226,7 +226,7 @@ pub(super) async fn second_post(
             let is_refusal = matches!(end, Ended::Answered { status: 409, .. });
             findings.measured(
                 NAME,
-                format_args!("refused: {end}; the first stays open"),
+                format_args!("refused: {end}; the first stays open. Set THREECX_SECOND_STREAM=refused"),
                 EXPECTED,
                 is_refusal,
             );

@@ -30,6 +30,7 @@ mod no_inbound_port;
 mod one_engine;
 mod open_files;
 mod operator_commands;
+mod planned_hand_over;
 mod planted;
 mod program;
 mod refusals;

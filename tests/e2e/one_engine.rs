@@ -250,6 +250,7 @@ async fn hand_over(faults: Vec<Fault>) {
     let options = elevenlabs::Options { conversation, agent: talkative_agent(), ..Default::default() };
     let provider = elevenlabs::start(options).await.unwrap();
     let pbx = pbx_simulator().await;
+    pbx.set_faults(faults);
     let samples = tempfile::tempdir().unwrap();
     // Each on a host of its own: with its own spool.
     let serve = async |host: &str| {

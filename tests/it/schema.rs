@@ -20,6 +20,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::recovery::due_conversations::STATEMENTS,
         precall_store::leader::generation::STATEMENTS,
         precall_store::leader::engine_lock::STATEMENTS,
+        precall_store::leader::hand_over::STATEMENTS,
         precall_store::leader::live_calls::STATEMENTS,
         precall_store::leader::lease::STATEMENTS,
         precall_store::leader::standby_seat::STATEMENTS,

@@ -124,6 +124,8 @@ pub struct LegPlayer {
     audio: Option<LegHandle>,
     /// The attempt whose apology is being played.
     apologising: Option<u8>,
+    /// Another process had the leg, and the agent of its conversation is not back yet.
+    was_elsewhere: bool,
     /// A stream of this leg was open but silent.
     was_silent: bool,
     /// Audio statistics of the call's earlier legs.
@@ -155,6 +157,7 @@ impl LegPlayer {
             call,
             audio: None,
             apologising: None,
+            was_elsewhere: false,
             was_silent: false,
             earlier_legs,
             agent,
@@ -186,6 +189,8 @@ impl LegPlayer {
                 self.report(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
                 Some(announcements.hold())
             }),
+            // The caller is at a pause of a conversation then, and music would break in.
+            PlayAnnouncement::Hold if self.was_elsewhere => Some(announcements.hold_after_agent()),
             PlayAnnouncement::Hold => Some(announcements.hold()),
             PlayAnnouncement::Apology { attempt } => {
                 self.apologising = Some(attempt);
@@ -257,6 +262,7 @@ impl Actor for LegPlayer {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::PlayerStarts, self.context.id);
+        self.was_elsewhere = self.leg.side.media.hand_over().was_elsewhere(&self.leg.address);
         let playlist = self.playlist(self.first);
         let Some(playlist) = playlist else {
             self.audio_lost(self.leg.connected_at);
@@ -371,7 +377,10 @@ impl Handler<LegReport> for LegPlayer {
                 info!(self.services.log, "a leg's audio stream was cut and is open again";
                 "call" => %self.context.id, "gap_ms" => gap.as_millis())
             }
-            LegAudioEvent::Agent { attempt, what } => self.agent_event(attempt, at, what),
+            LegAudioEvent::Agent { attempt, what } => {
+                self.was_elsewhere = false;
+                self.agent_event(attempt, at, what);
+            }
             LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),
             LegAudioEvent::Silent(stream) => self.stream_is_silent(stream),
             LegAudioEvent::CallerHeardAgain => {

@@ -53,6 +53,8 @@ pub struct Leadership {
     /// Whether this process goes on at the PBX, before it leads, for an engine on this host that is dead.
     goes_on_at_pbx: AtomicBool,
     under_way: Arc<AtomicUsize>,
+    /// Whether calls must end here, because the PBX gives the legs to no other process.
+    keeps_legs: AtomicBool,
 }
 
 /// An action that must happen at most once is under way while this lives.
@@ -162,9 +164,19 @@ impl Leadership {
         self.leaving.send_replace(false);
     }
 
+    /// The PBX gives no leg to another process: a stop waits for the end of the calls.
+    pub(crate) fn keep_legs(&self) {
+        self.keeps_legs.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a standby can go on with the calls.
+    pub(crate) fn has_successor(&self) -> bool {
+        self.has_standby() && !self.keeps_legs.load(Ordering::Relaxed)
+    }
+
     /// Whether another process takes over by plan, now or in a moment, if this one is being stopped.
     pub(crate) fn hands_over(&self) -> bool {
-        self.has_standby() || self.is_leaving() || self.now() == EngineRole::Left
+        self.has_successor() || self.is_leaving() || self.now() == EngineRole::Left
     }
 
     pub(crate) fn is_leaving(&self) -> bool {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::admission::call_supervisor::{CountLive, Drain};
 use crate::durability::leadership::EngineRole;
 use crate::durability::persistence::{Close, IsIdle, Open};
+use crate::lifecycle::hand_over::FIRST_BEAT;
 use crate::lifecycle::start::Engine;
 
 /// Interval of the log line about calls that a drain waits for, and how many of them it names.
@@ -21,10 +22,17 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 const UNDER_WAY_MAX: Duration = Duration::from_secs(3);
 /// How long the last events may take to the database, and the answer that the lease is given back.
 const LEAVE_WITHIN: Duration = Duration::from_secs(2);
-/// How long the audio of the legs plays on, if the PBX does not say earlier that the standby has them.
-const AUDIO_MAX: Duration = Duration::from_secs(5);
 /// Pause after a hand-over that did not succeed.
 const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// Who goes on with the calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum To {
+    /// A process that waits for the lease.
+    Standby,
+    /// The next start.
+    NextStart,
+}
 
 impl Engine {
     /// Takes no new calls and waits, at most `within`, until live calls have ended and all events are durable. As soon
@@ -40,11 +48,11 @@ impl Engine {
             if leadership.now() == EngineRole::Left {
                 return 0;
             }
-            if leadership.has_standby() && Instant::now() >= try_at {
-                if self.leave(UNDER_WAY_MAX).await {
+            if leadership.has_successor() && Instant::now() >= try_at {
+                if let Some(generation) = self.leave(To::Standby).await {
                     // Started again here, this process must not take the PBX from the standby.
                     self.forget_acting();
-                    self.play_on().await;
+                    self.play_on(generation).await;
                     return 0;
                 }
                 try_at = Instant::now() + AGAIN_AFTER;
@@ -53,7 +61,7 @@ impl Engine {
             let idle = self.handle.services.persistence.send(IsIdle).await.unwrap_or(true);
             if (live == 0 && idle) || Instant::now() >= deadline {
                 // The next start need not wait for the lease. It looks up what is under way.
-                self.leave(Duration::ZERO).await;
+                self.leave(To::NextStart).await;
                 return live;
             }
             if logged_at.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
@@ -64,46 +72,40 @@ impl Engine {
         }
     }
 
-    /// Waits at most `patience` for what is under way, then begins nothing more, writes what is queued, and gives the
-    /// lease back. Whether that is durable; if not, this process goes on as the leader.
-    async fn leave(&self, patience: Duration) -> bool {
+    /// For a standby waits for what is under way. Then begins nothing more, writes what is queued, and gives the lease
+    /// back. Returns the generation that has left; if that is not durable, this process goes on as the leader.
+    async fn leave(&self, to: To) -> Option<u64> {
         let services = &self.handle.services;
         let leadership = services.persistence_state.leadership();
-        if !matches!(leadership.now(), EngineRole::Acting(_)) {
-            return false;
-        }
+        let EngineRole::Acting(generation) = leadership.now() else { return None };
         // What has its intent in the log may still begin: the standby could not know that it did not.
+        let patience = if to == To::Standby { UNDER_WAY_MAX } else { Duration::ZERO };
         let until = Instant::now() + patience;
         while leadership.under_way() > 0 && Instant::now() < until {
             tokio::time::sleep(LOOK_EVERY).await;
         }
         leadership.begin_to_leave();
         let written = tokio::time::timeout(LEAVE_WITHIN, services.persistence.send(Close)).await;
-        if matches!(written, Ok(Ok(true))) && self.give_lease_back().await {
+        let is_written = matches!(written, Ok(Ok(true)));
+        if is_written && to == To::Standby {
+            self.say_turns(generation, FIRST_BEAT).await;
+        }
+        if is_written && self.give_lease_back().await {
             info!(services.log, "left the leadership by plan"; "live_calls" => services.board.count());
-            return true;
+            return Some(generation);
         }
         if leadership.now() != EngineRole::Left {
             leadership.stay();
             services.persistence.do_send(Open);
         }
         warn!(services.log, "could not leave the leadership by plan, another precall waits for the lease");
-        false
+        None
     }
 
     async fn give_lease_back(&self) -> bool {
         let (answer, left) = oneshot::channel();
         let asked = self.leave.try_send(answer).is_ok();
         asked && matches!(tokio::time::timeout(LEAVE_WITHIN, left).await, Ok(Ok(true)))
-    }
-
-    /// The callers hear on what plays until the PBX gives their legs to the standby.
-    async fn play_on(&self) {
-        let Some(pbx) = &self.handle.services.pbx else { return };
-        let until = Instant::now() + AUDIO_MAX;
-        while self.handle.services.board.count() > 0 && pbx.state.has_legs() && Instant::now() < until {
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
     }
 
     fn log_live_calls(&self) {

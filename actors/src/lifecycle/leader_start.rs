@@ -51,6 +51,7 @@ impl Recovery {
             match step {
                 Ok(TakeOver::Leads(position)) => {
                     self.services.persistence_state.set_obstacle(None);
+                    feed.has_calls.send_replace(true);
                     return position;
                 }
                 Ok(TakeOver::Waits(wait)) => {
@@ -131,7 +132,13 @@ impl Recovery {
         if lock.as_ref().is_none_or(EngineLock::is_gone) {
             *lock = None;
             match watch.look(&self.services.pool, mark).await.map_err(waiting)? {
-                Ok(taken) => *lock = Some(taken),
+                Ok(taken) => {
+                    *lock = Some(taken);
+                    // The one before is over. 3CX is asked for a token while the state is loaded.
+                    self.services.persistence_state.leadership().go_on_at_pbx();
+                    // Before the feed shows the legs.
+                    self.wait_for_pauses(feed.has_calls.subscribe()).await;
+                }
                 Err(wait) => return Ok(TakeOver::Waits(wait)),
             }
         }

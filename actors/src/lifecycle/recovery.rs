@@ -27,7 +27,7 @@ use precall_store::spool::handle::SpoolHandle;
 use precall_store::voices::{CachedVoice, UnfinishedClone};
 use precall_store::{lines, voices};
 use slog::{error, info, warn};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -88,6 +88,8 @@ pub(super) struct LateFeed {
     pub(super) supervisor: Addr<CallSupervisor>,
     /// An engine on this host acted a moment ago and is dead: this process goes on at the PBX.
     pub(super) is_successor: bool,
+    /// Whether the calls of the last leader are read back.
+    pub(super) has_calls: watch::Sender<bool>,
 }
 
 /// What is known of earlier starts, beside the live calls.
@@ -159,7 +161,12 @@ impl Recovery {
         let log = self.services.log.clone();
         let state = &self.services.persistence_state;
         let (mut lock, mark) = (None, self.mark());
-        let mut feed = LateFeed { feed, supervisor: supervisor.clone(), is_successor: false };
+        let mut feed = LateFeed {
+            feed,
+            supervisor: supervisor.clone(),
+            is_successor: false,
+            has_calls: watch::Sender::default(),
+        };
         self.succeed_at_pbx(&mut feed).await;
         let position = self.until_leader(&mut lock, mark.as_ref(), &mut feed).await;
         state.set_reached(position);

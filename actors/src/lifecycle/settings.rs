@@ -83,6 +83,17 @@ pub struct PbxEngine {
     pub media: MediaSettings,
     /// Intervals of the PBX feed.
     pub pace: FeedPace,
+    /// `THREECX_SECOND_STREAM`.
+    pub second_stream: SecondStream,
+}
+
+/// What 3CX does when another process sends audio into a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecondStream {
+    /// The new stream takes the place of the old one: a planned stop hands legs over to a standby.
+    Replaces,
+    /// It refuses the new stream: a planned stop waits for the end of the calls.
+    Refused,
 }
 
 /// What becomes of the live calls of the last start that this configuration does not lead to.

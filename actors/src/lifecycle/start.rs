@@ -32,7 +32,7 @@ use crate::durability::persistence_state::PersistenceState;
 use crate::erasure::services::ErasureServices;
 use crate::lifecycle::last_acted::LastActed;
 use crate::lifecycle::recovery::{Recovery, ReservedFeed};
-use crate::lifecycle::settings::{EngineSettings, PbxEngine};
+use crate::lifecycle::settings::{EngineSettings, PbxEngine, SecondStream};
 use crate::limits::agent_seats::AgentSeats;
 use crate::limits::budgets::SharedBudgets;
 use crate::limits::bypass::Bypass;
@@ -117,6 +117,9 @@ impl Engine {
         };
         let spool_max = settings.spool.as_ref().map(|spool| spool.max_bytes);
         let state = Arc::new(PersistenceState::new(spool_max, settings.outage_max));
+        if settings.pbx.as_ref().is_some_and(|pbx| pbx.second_stream == SecondStream::Refused) {
+            state.leadership().keep_legs();
+        }
         if let Some(problem) = settings.spool.as_ref().and_then(|spool| spool.problem.as_ref()) {
             state.spool_failed(problem);
         }

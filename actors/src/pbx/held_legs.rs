@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix::{Actor, ActorContext, Context, Handler};
 use precall_audio::Media;
@@ -14,6 +15,9 @@ use precall_audio::prompts::bundled_hold;
 use precall_call::At;
 use precall_providers::threecx::address::LegAddress;
 use slog::{Logger, warn};
+
+/// How long a caller hears nothing while another session with the agent begins.
+pub(crate) const AGENT_RETURNS_WITHIN: Duration = Duration::from_millis(1_500);
 
 /// The held legs of one PBX. Cheap to clone; all clones share the legs.
 #[derive(Clone)]
@@ -48,7 +52,12 @@ impl HeldLegs {
             return;
         }
         let listener = Listener { leg: leg.clone(), held: self.clone() }.start();
-        let music = shared.music.clone();
+        let music = if self.media.hand_over().is_handed(leg) {
+            // Another precall has just let it go at a pause of the conversation, where music would break in.
+            Playlist::default().then(PlaylistItem::Silence(AGENT_RETURNS_WITHIN)).followed_by(&shared.music)
+        } else {
+            shared.music.clone()
+        };
         let handle = self.media.open(leg.clone(), connected_at, music, listener.recipient());
         shared.legs.insert(leg.clone(), handle);
     }

@@ -38,6 +38,8 @@ pub(crate) struct Leg {
     /// When the caller's audio last came; none before the first.
     caller_heard: Cell<Option<Instant>>,
     closing: Notify,
+    /// Another process plays into the leg: its agent waits with the conversation.
+    elsewhere: Cell<bool>,
     taps: Rc<Taps>,
 }
 
@@ -59,6 +61,7 @@ impl Leg {
             caller_bytes: Cell::new(0),
             caller_heard: Cell::new(None),
             closing: Notify::new(),
+            elsewhere: Cell::new(false),
         }
     }
 
@@ -71,7 +74,7 @@ impl Leg {
             let mut session = self.session.borrow_mut();
             if let Some(session) = session.as_mut() {
                 let (mark, left) = session.order().begins;
-                if playout.time_until(mark).is_none_or(|until| until <= left) {
+                if !self.elsewhere.get() && playout.time_until(mark).is_none_or(|until| until <= left) {
                     session.begin();
                 }
                 session.tick(now, playout.ahead(now));
@@ -241,6 +244,25 @@ impl Leg {
             self.taps.write(TapChannel::Caller, began, &Bytes::copy_from_slice(&sample));
         }
         self.taps.write(TapChannel::Caller, began, whole);
+    }
+
+    /// Sets whether another process plays into the leg.
+    pub(crate) fn set_elsewhere(&self, is_elsewhere: bool) {
+        self.elsewhere.set(is_elsewhere);
+    }
+
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.elsewhere.get()
+    }
+
+    /// Whether the PBX takes audio for the caller.
+    pub(crate) fn is_open(&self) -> bool {
+        self.playout.borrow().is_open()
+    }
+
+    /// Whether caller or agent is in the middle of something.
+    pub(crate) fn is_in_turn(&self, now: Instant) -> bool {
+        self.session.borrow().as_ref().is_some_and(|session| session.is_in_turn(now))
     }
 
     /// When the caller's audio last came; none before the first.

@@ -11,8 +11,10 @@ use hyper::body::{Body, Incoming};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response, Uri};
 use precall_providers::threecx::access_token::{AccessToken, AccessTokens};
+use precall_providers::threecx::address::LegAddress;
 use tokio::time::{sleep, timeout};
 
+use crate::hand_over::HandOver;
 use crate::leg::Leg;
 use crate::leg_events::{LegAudioEvent, SilentStream, StreamFailure};
 use crate::net::connection::{AudioConnection, PbxEndpoint};
@@ -30,6 +32,8 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 const SILENT_MAX: Duration = Duration::from_secs(60);
 /// After a stalled upload, a PBX whose audio came until then must be heard again within this time.
 const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(2);
+/// How long a leg is asked for that another process has let go.
+const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// The PBX has this time to answer when an upload ends.
 const CLOSING_WITHIN: Duration = Duration::from_millis(250);
 /// Limits for reading the body of a refusal, which makes its connection usable again.
@@ -47,6 +51,8 @@ pub(crate) struct PbxConnections {
 #[derive(Clone)]
 pub(crate) struct LegStreams {
     pub(crate) pbx: Rc<PbxConnections>,
+    pub(crate) hand_over: Arc<HandOver>,
+    pub(crate) address: LegAddress,
     pub(crate) path: Uri,
     /// The PBX must have media for the leg by then.
     pub(crate) ready_by: Instant,
@@ -55,12 +61,22 @@ pub(crate) struct LegStreams {
 impl LegStreams {
     /// Sends audio to the caller until the leg's audio ends.
     pub(crate) async fn send(self, leg: &Leg) -> Result<(), StreamFailure> {
-        let mut retry = StreamRetry::opening(self.ready_by);
+        let ready_by = tokio::select! {
+            ready_by = self.until_here(leg) => ready_by,
+            () = leg.closing() => return Ok(()),
+        };
+        leg.set_elsewhere(false);
+        let mut retry = StreamRetry::opening(ready_by);
         let mut token = self.current_token().await?;
         let mut stalled = None;
         while !leg.is_closed() {
             let end = self.send_once(leg, &token, stalled).await;
             if leg.is_closed() {
+                break;
+            }
+            if self.hand_over.leaves() {
+                // The successor has the leg. Its agent is another conversation, so this one ends.
+                leg.close();
                 break;
             }
             let now = Instant::now();
@@ -73,6 +89,15 @@ impl LegStreams {
             token = self.wait(&mut retry, error, token).await?;
         }
         Ok(())
+    }
+
+    /// Waits until no other process plays into the leg. Returns until when the PBX must have media for it.
+    async fn until_here(&self, leg: &Leg) -> Instant {
+        if !leg.is_elsewhere() {
+            return self.ready_by;
+        }
+        self.hand_over.until_here(&self.address).await;
+        self.ready_by.max(Instant::now() + TAKEN_WITHIN)
     }
 
     /// One POST, from its first byte to its end. `stalled` is when the one before stalled, if it did.
@@ -107,13 +132,17 @@ impl LegStreams {
 
     /// Receives the caller's audio. Runs until it is dropped at the end of the leg's audio, or fails.
     pub(crate) async fn receive(self, leg: &Leg) -> Result<(), StreamFailure> {
-        let mut retry = StreamRetry::opening(self.ready_by);
+        let mut retry = StreamRetry::opening(self.until_here(leg).await);
         let mut token = self.current_token().await?;
         let mut connection = None;
         let mut silent_after = SILENT_AFTER;
         loop {
             let heard = leg.caller_heard();
             let error = self.receive_once(leg, &token, &mut connection, silent_after).await;
+            if self.hand_over.leaves() {
+                // The stream to the caller says when the leg is over here.
+                std::future::pending::<()>().await;
+            }
             let is_news = heard != leg.caller_heard() || silent_after == SILENT_AFTER;
             match error {
                 AttemptError::Silent if is_news => {

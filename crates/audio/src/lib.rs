@@ -4,10 +4,12 @@
 //! Pure rules: [`playlist`] is what the caller hears, `playlist_cursor` yields the next bytes, `pacer` says how many
 //! are due. `playout` joins them with the open upload; `leg` adds the agent and the caller's audio. `shard` is the
 //! thread, `leg_streams` keeps a leg's two HTTP requests open over `net`, `bridge` talks to the agent, `tap`
-//! copies a leg's audio for operators who listen. [`Media`] starts it all.
+//! copies a leg's audio for operators who listen. `hand_over` says when a leg's streams may be opened after a planned
+//! change of the process. [`Media`] starts it all.
 
 pub mod bridge;
 pub mod clip;
+pub mod hand_over;
 pub mod leg_events;
 pub mod leg_handle;
 pub mod playlist;

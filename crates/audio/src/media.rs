@@ -13,6 +13,7 @@ use slog::Logger;
 use url::Url;
 
 use crate::error::MediaError;
+use crate::hand_over::{HandOver, LegTurn};
 use crate::leg_commands::CommandQueue;
 use crate::leg_events::LegReport;
 use crate::leg_handle::LegHandle;
@@ -26,6 +27,9 @@ use crate::shard_handle::{NewLeg, ShardHandle};
 const TICK: Duration = Duration::from_millis(20);
 /// A longer lead would talk over a caller who interrupts.
 const LEAD_MAX: Duration = Duration::from_millis(500);
+
+/// How long a shard may take to say whose turn it is on its legs.
+const TURNS_WITHIN: Duration = Duration::from_millis(500);
 
 /// How audio reaches the PBX.
 #[derive(Clone, Debug)]
@@ -67,6 +71,7 @@ impl MediaSettings {
 #[derive(Clone, Debug)]
 pub struct Media {
     shards: Arc<Shards>,
+    hand_over: Arc<HandOver>,
 }
 
 #[derive(Debug)]
@@ -91,10 +96,12 @@ impl Media {
         tokens: AccessTokens,
         log: Logger,
     ) -> Result<Self, MediaError> {
+        let hand_over = Arc::<HandOver>::default();
         let shard = ShardSettings {
             pbx: Arc::new(PbxEndpoint::new(&settings.base, settings.extra_ca.as_deref())?),
             agent_trust: TlsRoots::load(None).ok(),
             tokens,
+            hand_over: Arc::clone(&hand_over),
             lead,
             warm_connections: settings.warm_connections,
             log,
@@ -106,7 +113,7 @@ impl Media {
             shards.0.push(Arc::clone(&handle));
             shard::start(number, shard.clone(), handle)?;
         }
-        Ok(Self { shards: Arc::new(shards) })
+        Ok(Self { shards: Arc::new(shards), hand_over })
     }
 
     /// Opens both streams of a connected leg at once and plays the playlist into it. `connected_at` is when the PBX
@@ -124,6 +131,22 @@ impl Media {
         let shard = self.shards.emptiest();
         shard.add(leg);
         LegHandle::new(commands, shard)
+    }
+
+    /// When the streams of legs may be opened: another process may have them before or after this one.
+    #[must_use]
+    pub fn hand_over(&self) -> &HandOver {
+        &self.hand_over
+    }
+
+    /// Whose turn it is on each leg. A shard that does not answer in time has none.
+    pub async fn turns(&self) -> Vec<LegTurn> {
+        let mut turns = Vec::new();
+        for shard in &self.shards.0 {
+            let answer = tokio::time::timeout(TURNS_WITHIN, shard.ask_turns()).await;
+            turns.extend(answer.into_iter().flatten().flatten());
+        }
+        turns
     }
 
     /// The number of legs of each shard.

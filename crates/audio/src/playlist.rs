@@ -37,6 +37,14 @@ impl Playlist {
         self
     }
 
+    /// Adds all items of another playlist.
+    #[must_use]
+    pub fn followed_by(mut self, other: &Self) -> Self {
+        self.items.extend_from_slice(&other.items);
+        self.private_until = other.private_until.or(self.private_until);
+        self
+    }
+
     /// Adds an item whose end is reported as `Heard(mark)`. A loop has no end.
     #[must_use]
     pub fn then_marked(mut self, item: PlaylistItem, mark: Mark) -> Self {

@@ -171,6 +171,11 @@ impl Playout {
         }
     }
 
+    /// Whether an upload is open and has taken audio.
+    pub(crate) fn is_open(&self) -> bool {
+        self.stream.as_ref().is_some_and(|stream| stream.first_write.is_some())
+    }
+
     /// How much written audio the listener has not heard yet.
     pub(crate) fn ahead(&self, now: Instant) -> Duration {
         self.pacer.ahead(now)

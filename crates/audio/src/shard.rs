@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use precall_base::clock;
 use precall_providers::threecx::access_token::AccessTokens;
+use precall_providers::threecx::address::LegAddress;
 use precall_providers::tls_roots::TlsRoots;
 use slog::Logger;
 use tokio::runtime::Builder;
@@ -18,6 +19,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::bridge::agent_socket;
+use crate::hand_over::{HandOver, LegTurn};
 use crate::leg::Leg;
 use crate::leg_events::StreamFailure;
 use crate::leg_streams::{LegStreams, PbxConnections};
@@ -38,6 +40,7 @@ pub(crate) struct ShardSettings {
     /// Trusted authorities for an agent's `wss` address; none where the host has no trusted authorities.
     pub(crate) agent_trust: Option<TlsRoots>,
     pub(crate) tokens: AccessTokens,
+    pub(crate) hand_over: Arc<HandOver>,
     pub(crate) lead: Lead,
     pub(crate) warm_connections: usize,
     pub(crate) log: Logger,
@@ -52,12 +55,13 @@ pub(crate) fn start(number: usize, settings: ShardSettings, handle: Arc<ShardHan
 }
 
 async fn run(settings: ShardSettings, handle: Arc<ShardHandle>) {
-    let ShardSettings { pbx: endpoint, agent_trust, tokens, lead, warm_connections, log } = settings;
+    let ShardSettings { pbx: endpoint, agent_trust, tokens, hand_over, lead, warm_connections, log } =
+        settings;
     let warm = WarmConnections::new(Arc::clone(&endpoint), warm_connections);
     let pbx = Rc::new(PbxConnections { endpoint, warm, tokens });
     let keeper = Rc::clone(&pbx);
     let keeper = spawn_local(async move { keeper.warm.keep(&log).await });
-    let mut shard = Shard { pbx, agent_trust, lead, handle, legs: Vec::new() };
+    let mut shard = Shard { pbx, agent_trust, hand_over, lead, handle, legs: Vec::new() };
     let mut ticks = interval(lead.tick);
     // Missed ticks are not made up for: each leg's pacer knows what is due.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -75,6 +79,7 @@ async fn run(settings: ShardSettings, handle: Arc<ShardHandle>) {
 struct Shard {
     pbx: Rc<PbxConnections>,
     agent_trust: Option<TlsRoots>,
+    hand_over: Arc<HandOver>,
     lead: Lead,
     handle: Arc<ShardHandle>,
     legs: Vec<ServedLeg>,
@@ -83,6 +88,7 @@ struct Shard {
 /// A leg and the task that receives its caller's audio, which is aborted with it. The task that sends audio ends the
 /// request properly and then ends by itself.
 struct ServedLeg {
+    address: LegAddress,
     leg: Rc<Leg>,
     receiving: JoinHandle<()>,
 }
@@ -107,6 +113,16 @@ impl Shard {
             });
         }
         self.remove_closed_legs();
+        for question in self.handle.take_questions() {
+            let now = Instant::now();
+            let turns = self.legs.iter().map(|served| LegTurn {
+                address: served.address.clone(),
+                is_open: served.leg.is_open(),
+                is_in_turn: served.leg.is_in_turn(now),
+            });
+            // Who asked may wait no more.
+            let _ = question.send(turns.collect());
+        }
     }
 
     /// The task ends when the leg drops the session.
@@ -140,13 +156,17 @@ impl Shard {
             self.handle.leg_ended();
             return;
         };
-        let streams = LegStreams { pbx: Rc::clone(&self.pbx), path, ready_by };
+        let waits = self.hand_over.is_elsewhere(&address);
+        leg.set_elsewhere(waits);
+        let hand_over = Arc::clone(&self.hand_over);
+        let streams =
+            LegStreams { pbx: Rc::clone(&self.pbx), hand_over, address: address.clone(), path, ready_by };
         let (sender, receiver) = (Rc::clone(&leg), Rc::clone(&leg));
         let (to_caller, from_caller) = (streams.clone(), streams);
         spawn_local(async move { fail_leg_on_error(&sender, to_caller.send(&sender)).await });
         let receiving =
             spawn_local(async move { fail_leg_on_error(&receiver, from_caller.receive(&receiver)).await });
-        self.legs.push(ServedLeg { leg, receiving });
+        self.legs.push(ServedLeg { address, leg, receiving });
     }
 
     fn remove_closed_legs(&mut self) {

@@ -7,8 +7,9 @@ use actix::Recipient;
 use precall_base::clock;
 use precall_call::At;
 use precall_providers::threecx::address::LegAddress;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
+use crate::hand_over::LegTurn;
 use crate::leg_commands::CommandQueue;
 use crate::leg_events::{LegAudioEvent, LegAudioStats, LegReport, StreamFailure};
 use crate::playlist::Playlist;
@@ -28,6 +29,8 @@ pub(crate) struct NewLeg {
 pub(crate) struct ShardHandle {
     new_legs: Mutex<Vec<NewLeg>>,
     wake: Notify,
+    /// Who asks whose turn it is on each leg.
+    questions: Mutex<Vec<oneshot::Sender<Vec<LegTurn>>>>,
     /// Legs served and legs waiting in `new_legs`.
     legs: AtomicUsize,
     legs_max: usize,
@@ -39,6 +42,7 @@ impl ShardHandle {
         Self {
             new_legs: Mutex::default(),
             wake: Notify::new(),
+            questions: Mutex::default(),
             legs: AtomicUsize::new(0),
             legs_max,
             closed: AtomicBool::new(false),
@@ -67,6 +71,19 @@ impl ShardHandle {
     /// Takes the legs that were added since the last call.
     pub(crate) fn take_new_legs(&self) -> Vec<NewLeg> {
         std::mem::take(&mut *self.new_legs.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks whose turn it is on each leg. A shard that has ended does not answer.
+    pub(crate) fn ask_turns(&self) -> oneshot::Receiver<Vec<LegTurn>> {
+        let (question, answer) = oneshot::channel();
+        self.questions.lock().unwrap_or_else(PoisonError::into_inner).push(question);
+        self.wake();
+        answer
+    }
+
+    /// Takes the questions since the last call.
+    pub(crate) fn take_questions(&self) -> Vec<oneshot::Sender<Vec<LegTurn>>> {
+        std::mem::take(&mut *self.questions.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Counts a leg out: its audio has ended.

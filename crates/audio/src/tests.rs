@@ -8,6 +8,7 @@
 #![allow(clippy::panic, reason = "a test may fail")]
 
 mod blocked;
+mod hand_over;
 mod opening;
 mod owner;
 mod pbx;

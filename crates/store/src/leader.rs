@@ -3,6 +3,7 @@
 pub mod adoption;
 pub mod engine_lock;
 pub mod generation;
+pub mod hand_over;
 pub mod lease;
 pub mod live_calls;
 pub mod pooler;

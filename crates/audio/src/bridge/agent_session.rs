@@ -7,16 +7,14 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use precall_call::{AgentLoss, HandoffFailure};
-use precall_providers::elevenlabs::{
-    AgentMessage, UnreadableMessage, read_agent_message, write_audio_chunk, write_pong,
-};
+use precall_providers::elevenlabs::{AgentMessage, UnreadableMessage, read_agent_message, write_pong};
 use tokio::sync::Notify;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::agent_audio::AgentAudio;
 use super::agent_order::{AgentOrder, GreetingUse};
 use super::caller_audio::CallerAudio;
-use super::caller_speech::{CallerSpeech, is_speech};
+use super::caller_speech::CallerSpeech;
 use super::own_greeting::OwnGreeting;
 use super::session_stage::Stage;
 use super::turn_timer::{TurnTime, TurnTimer};
@@ -29,11 +27,13 @@ use crate::codec::transcode::{ToAgent, ToCaller};
 use crate::leg_events::AgentStats;
 use crate::playlist_cursor::silence;
 
+mod caller_to_agent;
+mod pause;
+
+use pause::Pause;
+
 /// The PBX may play audio this much later than precall's clock says (3CX facts, section 6(a)).
 const TAIL: Duration = Duration::from_millis(300);
-/// Room for the JSON around the base64 of an audio message.
-const CHUNK_JSON: usize = 32;
-
 /// Codecs and the caller's audio. They exist once the provider has said which formats the agent uses.
 struct Codecs {
     to_caller: ToCaller,
@@ -66,6 +66,7 @@ pub struct AgentSession {
     /// The provider lets the caller wait for a free conversation.
     is_queued: bool,
     is_interrupted: bool,
+    pause: Pause,
     outbox: Rc<Outbox>,
     /// Notified when the conversation may begin.
     begin: Rc<Notify>,
@@ -101,6 +102,7 @@ impl AgentSession {
             caller_speech,
             is_queued: false,
             is_interrupted: false,
+            pause: Pause::default(),
             outbox: Rc::default(),
             begin: Rc::default(),
             has_begun: false,
@@ -213,20 +215,6 @@ impl AgentSession {
         self.outbox.push(OutgoingMessage::Control(message.into()));
     }
 
-    /// Takes audio of the caller, whole samples. The agent hears it only while it is connected.
-    pub fn push_caller_audio(&mut self, pcm: &[u8], now: Instant) {
-        if let (Stage::Connected, Some(codecs)) = (self.stage, &mut self.codecs) {
-            codecs.caller.push(pcm);
-            if is_speech(pcm) {
-                self.timer.caller_spoke(duration_of(pcm.len()), now);
-            }
-            if self.caller_speech.as_mut().is_some_and(|speech| speech.push(pcm)) {
-                self.caller_speech = None;
-                self.expect_after_audio = true;
-            }
-        }
-    }
-
     /// The caller's next audio, at most this many bytes; none when the leg plays its playlist instead.
     pub fn next_piece(&mut self, bytes: usize) -> Option<Bytes> {
         match self.stage {
@@ -240,6 +228,7 @@ impl AgentSession {
             }
             self.plays_music = false;
             self.turn.end_silence();
+            self.pause.takes_words();
             return Some(self.audio.piece(bytes));
         }
         if self.plays_music {
@@ -252,6 +241,7 @@ impl AgentSession {
 
     /// A piece of the agent's audio was written into the leg.
     pub(crate) fn was_written(&mut self, at: Instant) {
+        self.pause.written(at);
         if let Some(TurnTime { provider, ours }) = self.timer.written(at) {
             self.events.push(AgentEvent::Answered { provider, ours });
         }
@@ -324,34 +314,6 @@ impl AgentSession {
             self.send(unanswered);
             self.expect_after_audio = true;
         }
-    }
-
-    fn send_piece(&mut self, now: Instant) {
-        match self.stage {
-            Stage::Ready | Stage::Connected | Stage::OnHold => {}
-            Stage::Opening | Stage::Leaving { .. } | Stage::Closed => return,
-        }
-        let Some(codecs) = &mut self.codecs else { return };
-        if now < codecs.next_piece {
-            return;
-        }
-        while codecs.next_piece <= now {
-            codecs.next_piece += self.order.piece;
-        }
-        self.piece.clear();
-        codecs.caller.take_due(now, &mut self.piece);
-        if codecs.caller.is_empty() {
-            self.timer.all_sent(now);
-        }
-        if self.piece.is_empty() {
-            return;
-        }
-        self.to_agent.clear();
-        codecs.to_agent.take(&self.piece, &mut self.to_agent);
-        let mut text = String::with_capacity(self.to_agent.len() * 4 / 3 + CHUNK_JSON);
-        write_audio_chunk(&self.to_agent, &mut text);
-        let span = duration_of(self.piece.len());
-        self.outbox.push(OutgoingMessage::Audio(text.into(), span));
     }
 
     /// Handles a message of the provider.

@@ -23,9 +23,9 @@ use crate::net::socket::{Address, HeardSocket};
 
 /// For TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// A connection that waited longer for its conversation is replaced: something in between may have forgotten it, and
-/// the caller would find out.
-const FRESH_FOR: Duration = Duration::from_secs(10);
+/// A connection that waited longer for its conversation is replaced: many servers close a connection on which no
+/// request comes for 5 s (actix-web answers 408), and the caller would find out.
+const FRESH_FOR: Duration = Duration::from_secs(3);
 /// From the upgrade request to the provider's answer.
 const UPGRADE_WITHIN: Duration = Duration::from_secs(5);
 /// From precall's first message to the provider's.

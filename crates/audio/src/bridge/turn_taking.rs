@@ -105,6 +105,11 @@ impl TurnTaking {
         self.expected = None;
     }
 
+    /// Whether the agent must speak.
+    pub(crate) fn agent_must_speak(&self) -> bool {
+        self.expected.is_some_and(|expected| expected.turn == Turn::Agents)
+    }
+
     /// What to do now that none of the agent's audio is left to play.
     pub(crate) fn action(&self, now: Instant) -> SilenceAction {
         let Some(expected) = self.expected else { return SilenceAction::Wait };
@@ -121,7 +126,7 @@ impl TurnTaking {
 
     /// Counts silence that was written to the caller.
     pub(crate) fn add_silence(&mut self, span: Duration) {
-        let is_agents = self.expected.is_some_and(|expected| expected.turn == Turn::Agents);
+        let is_agents = self.agent_must_speak();
         if self.is_agents != is_agents {
             self.present = Duration::ZERO;
             self.is_agents = is_agents;

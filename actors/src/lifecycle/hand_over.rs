@@ -1,0 +1,188 @@
+//! The legs in a planned change of the leader: the process that leaves plays on until each conversation is at a pause,
+//! and its successor takes each leg then.
+//!
+//! The one that leaves lists its legs, and then ten times a second those that are not at a pause. If it says nothing
+//! more, its successor takes all of them. The successor takes none before its calls are read back: the caller would
+//! hear music until then.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
+use precall_store::error::StoreError;
+use precall_store::leader::hand_over::{self, HandOverRow};
+use slog::{info, warn};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::recovery::Recovery;
+use super::start::Engine;
+
+/// The number of the first list.
+pub(super) const FIRST_BEAT: u64 = 1;
+/// Interval of the list, and of the look at it.
+const SAY_EVERY: Duration = Duration::from_millis(100);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long the database may take for one of them.
+const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+/// The list counts no more when it was not renewed for this long.
+const RENEWED_WITHIN: Duration = Duration::from_secs(1);
+/// How long a successor waits for pauses, if its lines give an attempt at a handoff twice that time.
+const TAKE_WITHIN: Duration = Duration::from_secs(10);
+/// How long the process that leaves plays on in all: its successor may have to read many calls back first.
+const PLAY_ON_MAX: Duration = Duration::from_secs(15);
+/// The same once the PBX listens to the successor, and no leg is in the middle of something.
+const TAKEN_WITHIN: Duration = Duration::from_secs(2);
+
+impl Engine {
+    /// Lists the legs for the successor: the first time all, then those that are not at a pause. Without a list it
+    /// takes all legs at once.
+    pub(super) async fn say_turns(&self, generation: u64, beat: u64) -> Turns {
+        let services = &self.handle.services;
+        let Some(pbx) = &services.pbx else { return Turns::default() };
+        let turns = pbx.media.turns().await;
+        let open = turns.iter().filter(|turn| turn.is_open);
+        let in_turn = open.clone().filter(|turn| turn.is_in_turn).count();
+        let listed = open.clone().filter(|turn| turn.is_in_turn || beat == FIRST_BEAT);
+        let legs = listed.map(|turn| name(&turn.address)).collect();
+        let said = Turns { open: open.count(), in_turn };
+        let row = HandOverRow { generation, beat, legs };
+        let written = timeout(ANSWER_WITHIN, async {
+            let client = services.pool.get().await?;
+            hand_over::write(&**client, &row).await
+        });
+        // Later ones are tried ten times a second: one line is enough.
+        if let Err(error) = written.await.unwrap_or(Err(StoreError::TooSlow))
+            && beat == FIRST_BEAT
+        {
+            warn!(services.log, "could not say which conversations are at a pause"; "error" => %error);
+        }
+        said
+    }
+
+    /// The callers hear on what plays until the PBX gives their legs to the successor.
+    pub(super) async fn play_on(&self, generation: u64) {
+        let services = &self.handle.services;
+        let Some(pbx) = &services.pbx else { return };
+        pbx.media.hand_over().leave();
+        let until = Instant::now() + PLAY_ON_MAX;
+        let mut idle_since = None;
+        for beat in FIRST_BEAT + 1.. {
+            let Turns { open, in_turn } = self.say_turns(generation, beat).await;
+            let now = Instant::now();
+            if in_turn > 0 || pbx.state.has_legs() {
+                idle_since = None;
+            }
+            let is_idle = now.duration_since(*idle_since.get_or_insert(now)) >= TAKEN_WITHIN;
+            if open == 0 || is_idle || now >= until {
+                info!(services.log, "ending the audio of legs that another precall has"; "still_open" => open);
+                return;
+            }
+            sleep(SAY_EVERY).await;
+        }
+    }
+}
+
+/// What was said of the legs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Turns {
+    /// Legs whose audio the PBX takes from this process.
+    open: usize,
+    /// Those that are not at a pause.
+    in_turn: usize,
+}
+
+impl Recovery {
+    /// Leaves its legs to the last leader, if it has left by plan, until `has_calls` and each is at a pause. Returns
+    /// once it is known which these are.
+    pub(super) async fn wait_for_pauses(&self, has_calls: watch::Receiver<bool>) {
+        if self.services.pbx.is_none() {
+            return;
+        }
+        let asked = timeout(ANSWER_WITHIN, async {
+            let client = self.services.pool.get().await?;
+            hand_over::of_last_leader(&**client).await
+        });
+        match asked.await.unwrap_or(Err(StoreError::TooSlow)) {
+            Ok(Some(row)) if !row.legs.is_empty() => {
+                info!(self.services.log, "the last leader plays on into its legs";
+                    "legs" => row.legs.len());
+                self.leave_to_other(&row);
+                let following = self.clone();
+                actix::spawn(async move { following.follow_pauses(row, has_calls).await });
+            }
+            Ok(_) => {}
+            Err(error) => {
+                warn!(self.services.log, "could not read which conversations are at a pause"; "error" => %error);
+            }
+        }
+    }
+
+    fn leave_to_other(&self, row: &HandOverRow) {
+        if let Some(pbx) = &self.services.pbx {
+            pbx.media.hand_over().set_elsewhere(row.legs.iter().filter_map(|leg| address(leg)).collect());
+        }
+    }
+
+    /// Takes each leg when it is off the list, and all when the list is over.
+    async fn follow_pauses(&self, mut last: HandOverRow, has_calls: watch::Receiver<bool>) {
+        let Some(pbx) = &self.services.pbx else { return };
+        let within = TAKE_WITHIN.min(self.settings().default_line.rules.handoff_max / 2);
+        let (until, mut renewed) = (Instant::now() + within, Instant::now());
+        let why = loop {
+            sleep(LOOK_EVERY).await;
+            if let Some(row) = self.list(last.generation).await
+                && row.beat != last.beat
+            {
+                renewed = Instant::now();
+                if *has_calls.borrow() {
+                    self.leave_to_other(&row);
+                }
+                last = row;
+            }
+            let now = Instant::now();
+            if last.legs.is_empty() && *has_calls.borrow() {
+                break "all conversations were at a pause";
+            } else if now >= until {
+                break "no pause in time";
+            } else if now.duration_since(renewed) >= RENEWED_WITHIN {
+                break "the last leader says nothing more";
+            }
+        };
+        pbx.media.hand_over().set_elsewhere(HashSet::new());
+        info!(self.services.log, "taking all legs of the last leader"; "reason" => why,
+            "not_at_a_pause" => last.legs.len());
+    }
+
+    async fn list(&self, generation: u64) -> Option<HandOverRow> {
+        let read = timeout(ANSWER_WITHIN, async {
+            let client = self.services.pool.get().await.ok()?;
+            hand_over::read(&**client, generation).await.ok()?
+        });
+        read.await.ok()?
+    }
+}
+
+/// A leg as the list has it.
+fn name(leg: &LegAddress) -> String {
+    format!("{}/{}", leg.dn, leg.participant)
+}
+
+fn address(name: &str) -> Option<LegAddress> {
+    let (dn, participant) = name.rsplit_once('/')?;
+    Some(LegAddress { dn: Dn::new(dn), participant: ParticipantId(participant.parse().ok()?) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_leg_is_read_as_it_was_written() {
+        for dn in ["900", "a/b", ""] {
+            let leg = LegAddress { dn: Dn::new(dn), participant: ParticipantId(u64::MAX) };
+            assert_eq!(address(&name(&leg)), Some(leg));
+        }
+        assert!(address("900").is_none() && address("900/x").is_none());
+    }
+}

@@ -1,0 +1,74 @@
+//! The legs that a process which has left by plan still plays into. It writes the list, its successor reads it.
+//!
+//! The row is advice and not fenced: without it the successor takes all legs at once.
+
+use tokio_postgres::GenericClient;
+
+use crate::error::StoreError;
+
+const WRITE: &str = "
+    insert into hand_over (generation, beat, legs) values ($1, $2, $3)
+    on conflict (one) do update set generation = excluded.generation, beat = excluded.beat, legs = excluded.legs
+    where hand_over.generation <= excluded.generation";
+
+// A process of a version before this table leaves none.
+const TABLE: &str = "select to_regclass('hand_over') is not null";
+const LEFT: &str = "
+    select h.generation, h.beat, h.legs from hand_over h
+    join engine_lease l on l.generation = h.generation and l.released";
+const READ: &str = "select generation, beat, legs from hand_over where generation = $1";
+
+/// All statements of this file, for the test that prepares them.
+pub const STATEMENTS: &[&str] = &[WRITE, TABLE, LEFT, READ];
+
+/// What a process that has left says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandOverRow {
+    /// The process.
+    pub generation: u64,
+    /// How often it has said so. A process that ended or froze says nothing.
+    pub beat: u64,
+    /// Legs that it still plays into, in the writer's notation.
+    pub legs: Vec<String>,
+}
+
+/// Writes the list. A newer process's list stays.
+///
+/// # Errors
+/// When the query fails.
+pub async fn write(client: &impl GenericClient, row: &HandOverRow) -> Result<(), StoreError> {
+    client.execute(WRITE, &[&number(row.generation), &number(row.beat), &row.legs]).await?;
+    Ok(())
+}
+
+/// The list of the last leader, if it has left by plan.
+///
+/// # Errors
+/// When a query fails.
+pub async fn of_last_leader(client: &impl GenericClient) -> Result<Option<HandOverRow>, StoreError> {
+    if !client.query_one(TABLE, &[]).await?.try_get::<_, bool>(0)? {
+        return Ok(None);
+    }
+    client.query_opt(LEFT, &[]).await?.map(row).transpose()
+}
+
+/// The list of this generation.
+///
+/// # Errors
+/// When the query fails.
+pub async fn read(client: &impl GenericClient, generation: u64) -> Result<Option<HandOverRow>, StoreError> {
+    client.query_opt(READ, &[&number(generation)]).await?.map(row).transpose()
+}
+
+fn row(row: tokio_postgres::Row) -> Result<HandOverRow, StoreError> {
+    let count = |value: i64| u64::try_from(value).unwrap_or(0);
+    Ok(HandOverRow {
+        generation: count(row.try_get(0)?),
+        beat: count(row.try_get(1)?),
+        legs: row.try_get(2)?,
+    })
+}
+
+fn number(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
