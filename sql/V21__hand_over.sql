@@ -4,5 +4,7 @@ create table hand_over (
     one boolean primary key default true check (one),
     generation bigint not null,
     beat bigint not null,
-    legs text[] not null
+    legs text[] not null,
+    -- The access token of 3CX, sealed with its secret, until the successor has it.
+    token bytea
 );

@@ -94,6 +94,9 @@ impl Engine {
             info!(services.log, "left the leadership by plan"; "live_calls" => services.board.count());
             return Some(generation);
         }
+        if is_written && to == To::Standby {
+            self.forget_token(generation).await;
+        }
         if leadership.now() != EngineRole::Left {
             leadership.stay();
             services.persistence.do_send(Open);

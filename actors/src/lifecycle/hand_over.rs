@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use precall_base::clock;
 use precall_providers::threecx::address::{Dn, LegAddress, ParticipantId};
 use precall_store::error::StoreError;
 use precall_store::leader::hand_over::{self, HandOverRow};
@@ -15,8 +16,11 @@ use slog::{info, warn};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::recovery::Recovery;
+use super::recovery::{LateFeed, Recovery};
 use super::start::Engine;
+use crate::pbx::pbx_feed::StopFeed;
+use crate::pbx::pbx_health::TokenState;
+use crate::pbx::pbx_side::PbxSide;
 
 /// The number of the first list.
 pub(super) const FIRST_BEAT: u64 = 1;
@@ -31,8 +35,8 @@ const RENEWED_WITHIN: Duration = Duration::from_secs(1);
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the process that leaves plays on in all: its successor may have to read many calls back first.
 const PLAY_ON_MAX: Duration = Duration::from_secs(15);
-/// The same once the PBX listens to the successor, and no leg is in the middle of something.
-const TAKEN_WITHIN: Duration = Duration::from_secs(2);
+/// The same once the successor has claimed the database, and no leg is in the middle of something.
+const TAKEN_WITHIN: Duration = Duration::from_secs(3);
 
 impl Engine {
     /// Lists the legs for the successor: the first time all, then those that are not at a pause. Without a list it
@@ -45,19 +49,31 @@ impl Engine {
         let in_turn = open.clone().filter(|turn| turn.is_in_turn).count();
         let listed = open.clone().filter(|turn| turn.is_in_turn || beat == FIRST_BEAT);
         let legs = listed.map(|turn| name(&turn.address)).collect();
-        let said = Turns { open: open.count(), in_turn };
-        let row = HandOverRow { generation, beat, legs };
+        let mut said = Turns { open: open.count(), in_turn, is_followed: false };
+        let token = if beat == FIRST_BEAT { sealed_token(pbx) } else { None };
+        let row = HandOverRow { generation, beat, legs, token };
         let written = timeout(ANSWER_WITHIN, async {
             let client = services.pool.get().await?;
             hand_over::write(&**client, &row).await
         });
-        // Later ones are tried ten times a second: one line is enough.
-        if let Err(error) = written.await.unwrap_or(Err(StoreError::TooSlow))
-            && beat == FIRST_BEAT
-        {
-            warn!(services.log, "could not say which conversations are at a pause"; "error" => %error);
+        match written.await.unwrap_or(Err(StoreError::TooSlow)) {
+            Ok(is_followed) => said.is_followed = is_followed,
+            Err(error) if beat == FIRST_BEAT => {
+                warn!(services.log, "could not say which conversations are at a pause"; "error" => %error);
+            }
+            // It is tried ten times a second: one line is enough.
+            Err(_) => {}
         }
         said
+    }
+
+    /// Takes the token out of the row: the successor has had time to take it, or there is none.
+    pub(super) async fn forget_token(&self, generation: u64) {
+        let pool = &self.handle.services.pool;
+        let forgotten =
+            timeout(ANSWER_WITHIN, async { hand_over::forget_token(&**pool.get().await?, generation).await });
+        // Nobody but a process with the secret can open it, and 3CX takes it for an hour at most.
+        let _ = forgotten.await;
     }
 
     /// The callers hear on what plays until the PBX gives their legs to the successor.
@@ -65,22 +81,30 @@ impl Engine {
         let services = &self.handle.services;
         let Some(pbx) = &services.pbx else { return };
         pbx.media.hand_over().leave();
+        // The successor uses the same token, and the PBX has one event stream for each.
+        pbx.stop_feed.do_send(StopFeed);
         let until = Instant::now() + PLAY_ON_MAX;
         let mut idle_since = None;
         for beat in FIRST_BEAT + 1.. {
-            let Turns { open, in_turn } = self.say_turns(generation, beat).await;
+            let Turns { open, in_turn, is_followed } = self.say_turns(generation, beat).await;
             let now = Instant::now();
-            if in_turn > 0 || pbx.state.has_legs() {
+            if in_turn > 0 || !is_followed {
                 idle_since = None;
             }
             let is_idle = now.duration_since(*idle_since.get_or_insert(now)) >= TAKEN_WITHIN;
             if open == 0 || is_idle || now >= until {
                 info!(services.log, "ending the audio of legs that another precall has"; "still_open" => open);
-                return;
+                return self.forget_token(generation).await;
             }
             sleep(SAY_EVERY).await;
         }
     }
+}
+
+/// The access token for the successor.
+fn sealed_token(pbx: &PbxSide) -> Option<Vec<u8>> {
+    let TokenState::Held { since, life, .. } = pbx.state.token() else { return None };
+    pbx.client.here().sealed_token(life.saturating_sub(clock::now().since(since)))
 }
 
 /// What was said of the legs.
@@ -90,25 +114,33 @@ pub(super) struct Turns {
     open: usize,
     /// Those that are not at a pause.
     in_turn: usize,
+    /// The successor has claimed the database.
+    is_followed: bool,
 }
 
 impl Recovery {
     /// Leaves its legs to the last leader, if it has left by plan, until `has_calls` and each is at a pause. Returns
     /// once it is known which these are.
-    pub(super) async fn wait_for_pauses(&self, has_calls: watch::Receiver<bool>) {
-        if self.services.pbx.is_none() {
-            return;
-        }
+    pub(super) async fn wait_for_pauses(&self, feed: &mut LateFeed) {
+        let Some(pbx) = &self.services.pbx else { return };
         let asked = timeout(ANSWER_WITHIN, async {
             let client = self.services.pool.get().await?;
-            hand_over::of_last_leader(&**client).await
+            let row = hand_over::of_last_leader(&**client).await?;
+            if let Some(row) = row.as_ref().filter(|row| row.token.is_some()) {
+                hand_over::forget_token(&**client, row.generation).await?;
+            }
+            Ok(row)
         });
         match asked.await.unwrap_or(Err(StoreError::TooSlow)) {
             Ok(Some(row)) if !row.legs.is_empty() => {
                 info!(self.services.log, "the last leader plays on into its legs";
                     "legs" => row.legs.len());
                 self.leave_to_other(&row);
-                let following = self.clone();
+                if let Some(feed) = &mut feed.feed {
+                    feed.inherited =
+                        row.token.as_deref().and_then(|sealed| pbx.client.here().open_token(sealed));
+                }
+                let (following, has_calls) = (self.clone(), feed.has_calls.subscribe());
                 actix::spawn(async move { following.follow_pauses(row, has_calls).await });
             }
             Ok(_) => {}

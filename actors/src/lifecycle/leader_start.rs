@@ -137,7 +137,7 @@ impl Recovery {
                     // The one before is over. 3CX is asked for a token while the state is loaded.
                     self.services.persistence_state.leadership().go_on_at_pbx();
                     // Before the feed shows the legs.
-                    self.wait_for_pauses(feed.has_calls.subscribe()).await;
+                    self.wait_for_pauses(feed).await;
                 }
                 Err(wait) => return Ok(TakeOver::Waits(wait)),
             }

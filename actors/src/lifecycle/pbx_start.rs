@@ -47,11 +47,12 @@ impl Recovery {
     /// Starts the feed, unless it was started. From now on this process marks that it acts.
     pub(super) fn start_feed(&self, late: &mut LateFeed) {
         if let Some(feed) = late.feed.take() {
-            let ReservedFeed { reserved, settings, tokens, desk, state, pace } = feed;
+            let ReservedFeed { reserved, settings, tokens, desk, state, pace, inherited } = feed;
             let feed = FeedSettings {
                 settings,
                 tokens,
                 token_publisher: desk,
+                inherited,
                 news: late.supervisor.clone().recipient(),
                 synced: late.supervisor.clone().recipient(),
                 state,

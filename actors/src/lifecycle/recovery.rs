@@ -16,6 +16,7 @@ use precall_call::{At, ConversationId, VoiceId};
 use precall_providers::elevenlabs::ElevenLabs;
 use precall_providers::threecx::access_token::{AccessTokens, TokenPublisher};
 use precall_providers::threecx::settings::Settings as PbxSettings;
+use precall_providers::threecx::token::GrantedToken;
 use precall_store::error::StoreError;
 use precall_store::events::event_log;
 use precall_store::growth::partitions;
@@ -80,6 +81,8 @@ pub(crate) struct ReservedFeed {
     pub(crate) desk: TokenPublisher,
     pub(crate) state: Arc<PbxState>,
     pub(crate) pace: FeedPace,
+    /// The token that the last leader has left.
+    pub(crate) inherited: Option<GrantedToken>,
 }
 
 /// The PBX feed, which starts before the previous calls are known, but not before this process may use the PBX client.

@@ -399,8 +399,9 @@ fn pbx_side(
         leaving: LeavingLegs::default(),
         state: Arc::clone(&state),
         client: PerArbiter::new(move || ThreeCx::new(Arc::clone(&settings), of_clients.clone())),
-        look: address.recipient(),
+        look: address.clone().recipient(),
+        stop_feed: address.recipient(),
     };
     let (settings, pace) = (Arc::clone(client), pbx.pace.clone());
-    Ok((ReservedFeed { reserved, settings, tokens, desk, state, pace }, side))
+    Ok((ReservedFeed { reserved, settings, tokens, desk, state, pace, inherited: None }, side))
 }

@@ -21,7 +21,7 @@ use precall_providers::threecx::error::ThreeCxError;
 use precall_providers::threecx::event::{LegChange, PbxEvent};
 use precall_providers::threecx::participant::Participant;
 use precall_providers::threecx::settings::Settings;
-use precall_providers::threecx::token::TokenClient;
+use precall_providers::threecx::token::{GrantedToken, TokenClient};
 use precall_providers::threecx::token_keeper::{TokenEvent, keep};
 use slog::{Logger, debug, info, warn};
 use tokio::sync::watch;
@@ -53,6 +53,8 @@ pub(crate) struct FeedSettings {
     pub tokens: AccessTokens,
     /// Publishes new tokens.
     pub token_publisher: TokenPublisher,
+    /// The token that the last leader has left: a new one may end all streams.
+    pub inherited: Option<GrantedToken>,
     /// Receives every change of our legs.
     pub news: Recipient<PbxLegEvent>,
     /// Receives every comparison with a list, after its changes.
@@ -106,6 +108,7 @@ pub(crate) struct PbxFeed {
     settings: Arc<Settings>,
     client: ThreeCx,
     token_publisher: Option<TokenPublisher>,
+    inherited: Option<GrantedToken>,
     token_client: TokenClient,
     /// Generation of the token in use; the socket follows it.
     fresh: Arc<watch::Sender<u64>>,
@@ -144,6 +147,7 @@ impl PbxFeed {
             client: ThreeCx::new(Arc::clone(&feed.settings), feed.tokens),
             token_client: TokenClient::new(Arc::clone(&feed.settings)),
             token_publisher: Some(feed.token_publisher),
+            inherited: feed.inherited,
             fresh: Arc::new(watch::Sender::new(0)),
             book,
             news: feed.news,
@@ -168,7 +172,8 @@ impl PbxFeed {
     }
 
     /// Starts the token keeper in its own task: the token must survive a panic of the actor.
-    fn start_keeper(&self, publisher: TokenPublisher) {
+    fn start_keeper(&mut self, publisher: TokenPublisher) {
+        let mut inherited = self.inherited.take();
         let (client, pace, fresh) =
             (self.token_client.clone(), self.pace.keeper.clone(), Arc::clone(&self.fresh));
         let (state, log) = (Arc::clone(&self.state), self.log.clone());
@@ -200,6 +205,9 @@ impl PbxFeed {
         };
         let (leads, without) = (Arc::clone(&self.persistence_state), Arc::clone(&self.state));
         let ask = async move |limit: Duration| {
+            if let Some(token) = inherited.take() {
+                return Ok(token);
+            }
             if !leads.leadership().may_use_pbx() {
                 // The one that leads now may have asked. Asking as well would take the legs away from it.
                 without.set_without_token();

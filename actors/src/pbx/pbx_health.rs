@@ -75,12 +75,6 @@ impl PbxState {
         self.socket_open.load(Ordering::Relaxed) && !self.is_doubtful.load(Ordering::Relaxed)
     }
 
-    /// Whether this process still has the legs: the PBX took neither its socket nor its token.
-    #[must_use]
-    pub(crate) fn has_legs(&self) -> bool {
-        self.is_open() && !self.is_without_token.load(Ordering::Relaxed)
-    }
-
     /// Since when another program takes the tokens of this API client. A quarter of an hour without that ends it.
     #[must_use]
     pub(crate) fn contested_since(&self, now: At) -> Option<At> {

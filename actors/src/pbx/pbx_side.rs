@@ -10,6 +10,7 @@ use precall_providers::threecx::client::ThreeCx;
 use crate::pbx::held_legs::HeldLegs;
 use crate::pbx::leaving_legs::LeavingLegs;
 use crate::pbx::leg_events::LookAt;
+use crate::pbx::pbx_feed::StopFeed;
 use crate::pbx::pbx_health::PbxState;
 use crate::runtime::per_arbiter::PerArbiter;
 
@@ -27,6 +28,8 @@ pub struct PbxSide {
     pub client: PerArbiter<ThreeCx>,
     /// Asks the feed whether a leg is still there.
     pub look: Recipient<LookAt>,
+    /// Ends the feed.
+    pub(crate) stop_feed: Recipient<StopFeed>,
 }
 
 impl fmt::Debug for PbxSide {

@@ -7,6 +7,7 @@ pub mod bounded_codec;
 pub mod client;
 pub mod error;
 pub mod event;
+mod handed_token;
 pub mod outgoing;
 pub mod participant;
 pub mod rivalry;

@@ -125,6 +125,7 @@ async fn scene(pace: FeedPace, legs: &[Value], prepare: impl FnOnce(&ScriptedPbx
         settings: pbx.settings(Duration::from_secs(10)),
         tokens: tokens.clone(),
         token_publisher,
+        inherited: None,
         news: listener.clone().recipient(),
         synced: listener.recipient(),
         state: Arc::clone(&state),

@@ -28,6 +28,10 @@ impl AccessToken {
         format!("Bearer {}", self.bearer)
     }
 
+    pub(super) fn bearer(&self) -> &str {
+        &self.bearer
+    }
+
     /// Number of the token in this process, from 1.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -61,6 +65,11 @@ impl AccessTokens {
     /// [`NoToken`] after 5 s.
     pub async fn current(&self) -> Result<AccessToken, NoToken> {
         self.newer_than(0).await
+    }
+
+    /// The current token, if there is one.
+    pub(super) fn present(&self) -> Option<AccessToken> {
+        self.current.borrow().clone()
     }
 
     /// Reports that the PBX answered `refused` with 401, and waits at most 5 s for a newer token.

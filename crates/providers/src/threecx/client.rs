@@ -18,8 +18,10 @@ use serde_json::Value;
 use super::access_token::{AccessToken, AccessTokens};
 use super::address::{Dn, LegAddress};
 use super::error::ThreeCxError;
+use super::handed_token;
 use super::participant::{DnState, Participant};
 use super::settings::Settings;
+use super::token::GrantedToken;
 use super::wire;
 use crate::http_client::HttpClient;
 use crate::http_exchange::{Body, Failure, Progress, Request, Response, exchange, within};
@@ -61,6 +63,19 @@ impl ThreeCx {
     #[must_use]
     pub fn new(settings: Arc<Settings>, tokens: AccessTokens) -> Self {
         Self { client: settings.http(), settings, tokens }
+    }
+
+    /// The current access token, sealed for a successor; `life` is what is left of its lifetime.
+    #[must_use]
+    pub fn sealed_token(&self, life: Duration) -> Option<Vec<u8>> {
+        let bearer = self.tokens.present()?.bearer().to_owned();
+        handed_token::seal(&self.settings, &GrantedToken { bearer, life })
+    }
+
+    /// A token that another process has sealed for this one.
+    #[must_use]
+    pub fn open_token(&self, sealed: &[u8]) -> Option<GrantedToken> {
+        handed_token::open(&self.settings, sealed)
     }
 
     /// `GET /callcontrol`: each DN that the API client may see, with its legs.

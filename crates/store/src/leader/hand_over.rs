@@ -7,19 +7,22 @@ use tokio_postgres::GenericClient;
 use crate::error::StoreError;
 
 const WRITE: &str = "
-    insert into hand_over (generation, beat, legs) values ($1, $2, $3)
-    on conflict (one) do update set generation = excluded.generation, beat = excluded.beat, legs = excluded.legs
-    where hand_over.generation <= excluded.generation";
+    insert into hand_over (generation, beat, legs, token) values ($1, $2, $3, $4)
+    on conflict (one) do update set generation = excluded.generation, beat = excluded.beat, legs = excluded.legs,
+        token = coalesce(excluded.token, hand_over.token)
+    where hand_over.generation <= excluded.generation
+    returning exists (select from engine where engine.generation > $1)";
+const FORGET_TOKEN: &str = "update hand_over set token = null where generation = $1";
 
 // A process of a version before this table leaves none.
 const TABLE: &str = "select to_regclass('hand_over') is not null";
 const LEFT: &str = "
-    select h.generation, h.beat, h.legs from hand_over h
+    select h.generation, h.beat, h.legs, h.token from hand_over h
     join engine_lease l on l.generation = h.generation and l.released";
-const READ: &str = "select generation, beat, legs from hand_over where generation = $1";
+const READ: &str = "select generation, beat, legs, null::bytea from hand_over where generation = $1";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[WRITE, TABLE, LEFT, READ];
+pub const STATEMENTS: &[&str] = &[WRITE, FORGET_TOKEN, TABLE, LEFT, READ];
 
 /// What a process that has left says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +33,27 @@ pub struct HandOverRow {
     pub beat: u64,
     /// Legs that it still plays into, in the writer's notation.
     pub legs: Vec<String>,
+    /// The access token of 3CX, sealed; only in the first list.
+    pub token: Option<Vec<u8>>,
 }
 
-/// Writes the list. A newer process's list stays.
+/// Writes the list. A newer process's list stays. Returns whether a successor has claimed the database.
 ///
 /// # Errors
 /// When the query fails.
-pub async fn write(client: &impl GenericClient, row: &HandOverRow) -> Result<(), StoreError> {
-    client.execute(WRITE, &[&number(row.generation), &number(row.beat), &row.legs]).await?;
+pub async fn write(client: &impl GenericClient, row: &HandOverRow) -> Result<bool, StoreError> {
+    let HandOverRow { generation, beat, legs, token } = row;
+    let written = client.query_opt(WRITE, &[&number(*generation), &number(*beat), legs, token]).await?;
+    // A row that was not written is that of a successor.
+    written.map_or(Ok(true), |row| Ok(row.try_get(0)?))
+}
+
+/// Takes the token out: the successor has it, or there is none.
+///
+/// # Errors
+/// When the query fails.
+pub async fn forget_token(client: &impl GenericClient, generation: u64) -> Result<(), StoreError> {
+    client.execute(FORGET_TOKEN, &[&number(generation)]).await?;
     Ok(())
 }
 
@@ -66,6 +82,7 @@ fn row(row: tokio_postgres::Row) -> Result<HandOverRow, StoreError> {
         generation: count(row.try_get(0)?),
         beat: count(row.try_get(1)?),
         legs: row.try_get(2)?,
+        token: row.try_get(3)?,
     })
 }
 
