@@ -12,7 +12,7 @@ use precall_test_support::harness::load::open_loop;
 use precall_test_support::harness::numbers::percentile;
 use precall_test_support::harness::ringing::{change, ring};
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Plan, World};
+use precall_test_support::harness::world::{Cores, Plan, Tls, World};
 use precall_test_support::harness::{self, Mode, Outcome};
 
 /// The program under load, built with this bench.
@@ -59,6 +59,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,
+        tls: Tls::Without,
         variables: vec![
             ("GREETING_MAX_SECONDS", "1"),
             ("CONVERSATION_MAX_SECONDS", "14400"),

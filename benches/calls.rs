@@ -18,7 +18,7 @@ use precall_test_support::harness::load::{Exchange, all_say, closed_loop, open_l
 use precall_test_support::harness::numbers::{median, millis, percentile};
 use precall_test_support::harness::table::Table;
 use precall_test_support::harness::world::{
-    Cores, Cpu, Plan, SECRET, VOICE_SLOTS, World, incoming, outgoing,
+    Cores, Cpu, Plan, SECRET, Tls, VOICE_SLOTS, World, incoming, outgoing,
 };
 use precall_test_support::harness::{self, Mode, Outcome, client};
 use serde_json::Value;
@@ -45,6 +45,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
         conversation: Duration::from_millis(300),
         clone_delay: Duration::from_millis(200),
         cores: Cores::All,
+        tls: Tls::Without,
         variables: Vec::new(),
     })
     .await?;

@@ -16,7 +16,7 @@ use precall_test_support::harness::callers::Callers;
 use precall_test_support::harness::numbers::{millis, percentile};
 use precall_test_support::harness::pbx::Pbx;
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Cpu, Plan, SECRET, World};
+use precall_test_support::harness::world::{Cores, Cpu, Plan, SECRET, Tls, World};
 use precall_test_support::harness::{self, Mode, Outcome, usage};
 use serde_json::Value;
 
@@ -43,12 +43,13 @@ fn main() -> ExitCode {
 
 async fn bench(mode: Mode) -> Outcome<()> {
     let folder = tempfile::tempdir()?;
-    let (pbx, other) = (Pbx::start(PROGRAM).await?, Pbx::start(PROGRAM).await?);
+    let (pbx, other) = (Pbx::start(PROGRAM, Tls::Without).await?, Pbx::start(PROGRAM, Tls::Without).await?);
     let plan = Plan {
         program: PROGRAM,
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,
+        tls: Tls::Without,
         variables: vec![
             ("CALL_ROUTE", "transfer"),
             ("AGENT_DESTINATION", "800"),

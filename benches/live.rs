@@ -16,7 +16,7 @@ use precall_test_support::harness::numbers::millis;
 use precall_test_support::harness::ringing::ring;
 use precall_test_support::harness::table::Table;
 use precall_test_support::harness::usage::{Memory, memory};
-use precall_test_support::harness::world::{Cores, Plan, World};
+use precall_test_support::harness::world::{Cores, Plan, Tls, World};
 use precall_test_support::harness::{self, Mode, Outcome};
 
 /// About the size of a call's state.
@@ -37,6 +37,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,
+        tls: Tls::Without,
         variables: vec![("GREETING_MAX_SECONDS", "1"), ("CONVERSATION_MAX_SECONDS", "14400")],
     })
     .await?;

@@ -18,7 +18,7 @@ use precall_test_support::harness::load::open_loop;
 use precall_test_support::harness::numbers::{millis, percentile};
 use precall_test_support::harness::ringing::{change, ring};
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Plan, World};
+use precall_test_support::harness::world::{Cores, Plan, Tls, World};
 use precall_test_support::harness::{self, Mode, Outcome};
 use serde_json::Value;
 use tokio::task::JoinSet;
@@ -51,6 +51,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,
+        tls: Tls::Without,
         variables: vec![("GREETING_MAX_SECONDS", "1"), ("CONVERSATION_MAX_SECONDS", "14400")],
     };
     let keys = [("bench", KEY), ("second", SECOND_KEY)];

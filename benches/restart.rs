@@ -11,7 +11,7 @@ use precall_test_support::harness::client::{once, plain};
 use precall_test_support::harness::numbers::{millis, percentile};
 use precall_test_support::harness::pbx::Pbx;
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Plan, World};
+use precall_test_support::harness::world::{Cores, Plan, Tls, World};
 use precall_test_support::harness::{self, Mode, Outcome};
 use precall_test_support::spooled_calls::{self, Last};
 use serde_json::{Value, json};
@@ -112,12 +112,13 @@ impl Stage {
     /// Starts everything, and waits until all callers talk with an agent.
     async fn start(callers: usize) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
-        let pbx = Pbx::start(PROGRAM).await?;
+        let pbx = Pbx::start(PROGRAM, Tls::Without).await?;
         let plan = Plan {
             program: PROGRAM,
             conversation: Duration::from_secs(3_600),
             clone_delay: Duration::ZERO,
             cores: Cores::All,
+            tls: Tls::Without,
             variables: vec![
                 ("CALL_ROUTE", "bridge"),
                 ("CONVERSATION_MAX_SECONDS", "3600"),
@@ -126,12 +127,14 @@ impl Stage {
         };
         let more = pbx.variables(folder.path(), GREETING_SECONDS);
         let world = World::start_with(plan, more).await?;
-        let sentence = json!({"do": "say", "text": "A sentence that never ends.", "ms": 60_000});
-        world.set_script(vec![sentence; 30]).await?;
+        // With pauses in which a call can be handed over, and callers who do not speak in them.
+        let sentence = json!({"do": "say", "text": "A sentence.", "ms": 2_000});
+        let pause = json!({"do": "wait", "ms": 800});
+        world.set_script([sentence, pause].into_iter().cycle().take(2_000).collect()).await?;
         pbx.until_heard(WITHIN).await?;
         let mut stage = Self { pbx, world, ids: Vec::new(), _folder: folder };
         for caller in Callers::new()?.take(callers)? {
-            stage.ids.push(stage.pbx.ring(&caller, CALL_MS).await?);
+            stage.ids.push(stage.pbx.ring_silent(&caller, CALL_MS).await?);
         }
         stage.until_all_talk().await?;
         Ok(stage)

@@ -21,7 +21,7 @@ use precall_test_support::harness::child::Server;
 use precall_test_support::harness::load::{all_say, closed_loop, open_loop};
 use precall_test_support::harness::numbers::{median, micros, percentile};
 use precall_test_support::harness::table::Table;
-use precall_test_support::harness::world::{Cores, Plan, SECRET, World, incoming, outgoing};
+use precall_test_support::harness::world::{Cores, Plan, SECRET, Tls, World, incoming, outgoing};
 use precall_test_support::harness::{self, Mode, Outcome, client, usage};
 
 /// The argument that makes this program the server of the baseline.
@@ -113,6 +113,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
         conversation: Duration::from_secs(3_600),
         clone_delay: Duration::ZERO,
         cores: Cores::All,
+        tls: Tls::Without,
         variables: vec![("HTTP_WORKERS", "1"), ("CALL_ARBITERS", "1"), ("CONVERSATION_MAX_SECONDS", "14400")],
     })
     .await?;

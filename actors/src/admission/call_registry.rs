@@ -72,7 +72,9 @@ pub struct CallRegistry {
     by_id: CallsById,
     by_age: VecDeque<(At, CallId)>,
     early_ends: HashMap<IdKey, At>,
-    /// Live calls by caller, oldest first. Only callers with a public number.
+    /// The same in order of time. An end that was reported again, or whose call came, is in it once more than above.
+    early_by_age: VecDeque<(At, IdKey)>,
+    /// Live calls by caller, oldest first. Only callers with a number.
     live_of: HashMap<CallerNumber, Vec<CallId>>,
     live: usize,
 }
@@ -142,6 +144,7 @@ impl Default for CallRegistry {
             by_id: CallsById::default(),
             by_age,
             early_ends: HashMap::new(),
+            early_by_age: VecDeque::new(),
             live_of: HashMap::new(),
             live: 0,
         }
@@ -162,9 +165,8 @@ impl CallRegistry {
     /// The call that a notice is about. A notice may leave out the caller.
     pub fn find_for_notice(&mut self, sighting: &Sighting, now: At) -> Option<CallId> {
         self.forget(now);
-        let has_number = matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_));
         match id_key(sighting) {
-            Some(key) if !has_number => self
+            Some(key) if !has_number(&sighting.caller) => self
                 .calls_with(&key)
                 .max_by_key(|(_, known)| (known.liveness, known.first_seen))
                 .map(|(call, _)| call),
@@ -182,7 +184,7 @@ impl CallRegistry {
         now: At,
     ) -> Option<CallId> {
         self.forget(now);
-        if !matches!(caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
+        if !has_number(caller) {
             return None;
         }
         let is_late_enough = |at: At| at.plus(SAME_CALL_WITHIN) >= began;
@@ -213,7 +215,7 @@ impl CallRegistry {
         }
         self.by_age.push_back((first_seen, call));
         self.live = self.live.saturating_add(usize::from(liveness == CallLiveness::Live));
-        if let (CallLiveness::Live, CallerNumber::Public(_)) = (liveness, &sighting.caller) {
+        if liveness == CallLiveness::Live && has_number(&sighting.caller) {
             self.live_of.entry(sighting.caller.clone()).or_default().push(call);
         }
         let Sighting { caller, called, .. } = sighting;
@@ -237,16 +239,18 @@ impl CallRegistry {
 
     /// The live calls of this caller, newest first; none for a caller without a public number.
     pub fn live_calls_of(&self, caller: &CallerNumber) -> impl Iterator<Item = CallId> {
-        self.live_of.get(caller).into_iter().flatten().rev().copied()
+        let is_public = matches!(caller, CallerNumber::Public(_));
+        self.live_of.get(caller).filter(|_| is_public).into_iter().flatten().rev().copied()
     }
 
     /// Remembers the end of an unknown call. Returns false if it was remembered already.
     pub fn ended_early(&mut self, pbx: &str, threecx_call_id: &str, at: At) -> bool {
-        if self.early_ends.len() >= EARLY_ENDS_MAX {
-            let oldest = self.early_ends.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key);
-            oldest.and_then(|key| self.early_ends.remove(&key));
+        while self.early_by_age.len() >= EARLY_ENDS_MAX {
+            self.forget_early_end();
         }
-        self.early_ends.insert(key_of(pbx, threecx_call_id), at).is_none()
+        let key = key_of(pbx, threecx_call_id);
+        self.early_by_age.push_back((at, key));
+        self.early_ends.insert(key, at).is_none()
     }
 
     /// Whether this call is live or still remembered.
@@ -298,28 +302,22 @@ impl CallRegistry {
 
     /// One side has no id: the numbers must match, the times must be close, and only one call may fit.
     fn same_without_id(&self, sighting: &Sighting, now: At) -> Option<CallId> {
-        if !matches!(sighting.caller, CallerNumber::Public(_) | CallerNumber::Internal(_)) {
-            return None;
-        }
-        let mut candidates =
-            self.by_age.iter().rev().take_while(|(at, _)| now.since(*at) <= SAME_CALL_WITHIN);
-        let mut found = None;
-        for (_, call) in candidates.by_ref() {
-            let Some(known) = self.known.get(call) else { continue };
+        let fits = |known: &KnownCall| {
             let one_has_no_id = known.id.is_none() || sighting.threecx_call_id.is_none();
             let called_agrees = match (&known.called, &sighting.called) {
                 (Some(a), Some(b)) => a == b,
                 (None, _) | (_, None) => true,
             };
-            let same_caller = known.caller == sighting.caller;
-            if one_has_no_id && known.is_live() && same_caller && called_agrees {
-                if found.is_some() {
-                    return None;
-                }
-                found = Some(*call);
-            }
-        }
-        found
+            one_has_no_id && called_agrees && now.since(known.first_seen) <= SAME_CALL_WITHIN
+        };
+        let mut fitting = self
+            .live_of
+            .get(&sighting.caller)
+            .into_iter()
+            .flatten()
+            .filter(|call| self.known.get(call).is_some_and(fits));
+        let first = fitting.next().copied();
+        if fitting.next().is_some() { None } else { first }
     }
 
     fn forget(&mut self, now: At) {
@@ -339,8 +337,24 @@ impl CallRegistry {
             }
             self.known.remove(&call);
         }
-        self.early_ends.retain(|_, at| now.since(*at) <= REMEMBERED);
+        while self.early_by_age.front().is_some_and(|(at, _)| now.since(*at) > REMEMBERED) {
+            self.forget_early_end();
+        }
     }
+
+    /// Forgets the oldest end, unless it was reported again since.
+    fn forget_early_end(&mut self) {
+        if let Some((at, key)) = self.early_by_age.pop_front()
+            && self.early_ends.get(&key) == Some(&at)
+        {
+            self.early_ends.remove(&key);
+        }
+    }
+}
+
+/// Whether the caller can be told from others.
+fn has_number(caller: &CallerNumber) -> bool {
+    matches!(caller, CallerNumber::Public(_) | CallerNumber::Internal(_))
 }
 
 fn id_key(sighting: &Sighting) -> Option<IdKey> {

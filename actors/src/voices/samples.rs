@@ -7,6 +7,7 @@ mod local;
 mod reference;
 mod s3;
 mod store;
+mod verdicts;
 
 #[cfg(test)]
 mod tests;

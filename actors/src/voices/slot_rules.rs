@@ -1,5 +1,4 @@
 //! Which of our voices hold slots of the provider account, and which one is deleted for a new one.
-//! Pure: no clock, no I/O, no actor.
 //!
 //! If all slots are taken, the least recently used voice is deleted. A voice that a live call may use is never
 //! deleted.
@@ -49,6 +48,8 @@ pub struct SlotRules {
     /// not known.
     edits_left: Option<usize>,
     voices: HashMap<VoiceId, HeldVoice>,
+    /// The same by caller: a caller has one or two.
+    by_caller: HashMap<CallerKey, Vec<VoiceId>>,
     /// Voices that live calls may use, by call.
     pins: HashMap<CallId, VoiceId>,
     /// Running jobs that hold a slot.
@@ -86,11 +87,10 @@ impl SlotRules {
         if self.reserved.remove(&held.job) {
             self.edits_left = self.edits_left.map(|left| left.saturating_sub(1));
         }
+        self.remove(&voice);
         // Older voices of the same caller are no longer served.
-        let is_newer = |other: &HeldVoice| other.key == held.key && other.job.0 < held.job.0;
-        for older in self.voices.values_mut().filter(|other| is_newer(other)) {
-            older.expires = At(0);
-        }
+        self.expire_older(&held.key, held.job.0);
+        self.by_caller.entry(held.key.clone()).or_default().push(voice.clone());
         self.voices.insert(voice, held);
     }
 
@@ -114,8 +114,15 @@ impl SlotRules {
 
     /// Expires all voices of a caller.
     pub fn expire_caller(&mut self, key: &CallerKey) {
-        for held in self.voices.values_mut().filter(|held| held.key == *key) {
-            held.expires = At(0);
+        self.expire_older(key, u128::MAX);
+    }
+
+    /// Expires the voices of a caller whose job has a lower number.
+    fn expire_older(&mut self, key: &CallerKey, job: u128) {
+        for voice in self.by_caller.get(key).into_iter().flatten() {
+            if let Some(held) = self.voices.get_mut(voice).filter(|held| held.job.0 < job) {
+                held.expires = At(0);
+            }
         }
     }
 
@@ -191,8 +198,19 @@ impl SlotRules {
 
     /// A voice was deleted.
     pub fn deleted(&mut self, voice: &VoiceId) {
-        self.voices.remove(voice);
+        self.remove(voice);
         self.deleting.remove(voice);
+    }
+
+    fn remove(&mut self, voice: &VoiceId) {
+        if let Some(held) = self.voices.remove(voice)
+            && let Some(voices) = self.by_caller.get_mut(&held.key)
+        {
+            voices.retain(|other| other != voice);
+            if voices.is_empty() {
+                self.by_caller.remove(&held.key);
+            }
+        }
     }
 
     /// A voice could not be deleted. It may be tried again.

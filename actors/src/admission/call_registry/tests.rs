@@ -83,6 +83,41 @@ fn an_early_end_matches_its_call_once() {
 }
 
 #[test]
+fn early_ends_are_forgotten_by_age_and_by_number() {
+    let mut registry = CallRegistry::default();
+    assert!(registry.ended_early("default", "7", NOW));
+    assert!(registry.ended_early("default", "8", at(5)));
+    assert!(!registry.ended_early("default", "7", at(60)), "known");
+    let late = |seconds| NOW.plus(REMEMBERED).plus(Duration::from_secs(seconds));
+    assert_eq!(registry.find(&sighting(Some("8"), A), late(6)), SightingMatch::New);
+    assert_eq!(
+        registry.find(&sighting(Some("7"), A), late(6)),
+        SightingMatch::EndedBefore,
+        "said again later"
+    );
+    assert_eq!(registry.find(&sighting(Some("7"), A), late(61)), SightingMatch::New);
+    for n in 0..=EARLY_ENDS_MAX {
+        assert!(registry.ended_early("default", &format!("x{n}"), late(62)));
+    }
+    assert_eq!(registry.find(&sighting(Some("x0"), A), late(62)), SightingMatch::New, "the oldest");
+    assert_eq!(registry.find(&sighting(Some("x1"), A), late(62)), SightingMatch::EndedBefore);
+    assert_eq!(registry.early_ends.len(), EARLY_ENDS_MAX);
+}
+
+#[test]
+fn an_extension_matches_without_an_id_and_is_no_public_caller() {
+    let mut registry = CallRegistry::default();
+    let extension =
+        || Sighting { caller: CallerNumber::parse("104", "DE".parse().unwrap()), ..sighting(None, A) };
+    assert!(matches!(extension().caller, CallerNumber::Internal(_)));
+    registry.admit(CallId(1), extension(), NOW);
+    assert_eq!(registry.find(&extension(), at(1)), SightingMatch::Call(CallId(1)));
+    assert_eq!(registry.live_calls_of(&extension().caller).count(), 0);
+    registry.released(CallId(1));
+    assert_eq!(registry.find(&extension(), at(1)), SightingMatch::New);
+}
+
+#[test]
 fn a_notice_without_a_caller_is_about_the_latest_call_with_its_id() {
     let mut registry = CallRegistry::default();
     registry.admit(CallId(1), sighting(Some("7"), A), NOW);

@@ -10,6 +10,7 @@ use precall_providers::elevenlabs::{SampleFormat, VoiceSample};
 use sha2::{Digest, Sha256};
 
 use super::SampleError;
+use super::verdicts::{Verdict, Verdicts};
 
 /// Larger files are refused. The provider documents no limit; two minutes of studio stereo have 20 MiB, and more than
 /// three minutes make a clone worse (ElevenLabs facts, section 1).
@@ -56,22 +57,26 @@ impl CheckedSample {
     }
 }
 
-/// Checks whether a voice can be cloned from this content. Takes seconds for long samples: run it on the blocking
-/// pool.
+/// Checks whether a voice can be cloned from this content. Takes seconds for a long sample that is not known: run it on
+/// the blocking pool.
 ///
 /// An MP3 that ends within a frame, or before the end that its header declares, counts as truncated. Without such a
 /// header a cut between two frames cannot be detected.
 ///
 /// # Errors
 /// Why the sample cannot be used.
-pub(crate) fn check(content: Bytes) -> Result<CheckedSample, SampleError> {
+pub(super) fn check(content: Bytes, verdicts: &Verdicts) -> Result<CheckedSample, SampleError> {
     check_size(content.len())?;
+    let sha256 = Sha256::digest(&content).into();
+    if let Some(Verdict { format, duration, sent_as }) = verdicts.of(&sha256) {
+        return Ok(CheckedSample { format, content, sha256, duration, sent_as });
+    }
     let recording = read_recording(&content)?;
     check_sound(&recording.clip)?;
-    let sha256 = Sha256::digest(&content).into();
-    let format = recording.format;
+    let (format, duration) = (recording.format, recording.clip.duration());
     let sent_as = if recording.is_common { format.as_sample() } else { None };
-    Ok(CheckedSample { format, content, sha256, duration: recording.clip.duration(), sent_as })
+    verdicts.remember(sha256, Verdict { format, duration, sent_as });
+    Ok(CheckedSample { format, content, sha256, duration, sent_as })
 }
 
 /// Checks the size alone.

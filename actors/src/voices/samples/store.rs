@@ -17,6 +17,7 @@ use super::check::{CheckedSample, check};
 use super::local::SampleFolder;
 use super::reference::SampleLocation;
 use super::s3::SampleBucket;
+use super::verdicts::Verdicts;
 use super::{SampleDeleted, SampleError, SampleMark, SampleRecording, StoredSample};
 
 /// Time limit of a read or an upload with its check, or of a deletion, including the wait for a permit.
@@ -49,6 +50,7 @@ pub struct SampleStore {
     bucket: Option<SampleBucket>,
     uploads: UploadPlace,
     permits: Arc<Semaphore>,
+    verdicts: Verdicts,
 }
 
 impl SampleStore {
@@ -60,6 +62,7 @@ impl SampleStore {
             bucket: bucket.map(SampleBucket::new),
             uploads,
             permits: Arc::new(Semaphore::new(AT_ONCE)),
+            verdicts: Verdicts::default(),
         }
     }
 
@@ -72,7 +75,7 @@ impl SampleStore {
             let place = self.locate(reference)?;
             let permit = self.permit().await?;
             let content = self.content(place).await?;
-            let (sample, permit) = checked(content, permit).await?;
+            let (sample, permit) = self.checked(content, permit).await?;
             blocking(move || {
                 let _while_decoding = permit;
                 sample.into_voice_sample()
@@ -123,7 +126,7 @@ impl SampleStore {
             if account.is_empty() || account.len() > ACCOUNT_BYTES_MAX {
                 return Err(SampleError::Account);
             }
-            let (sample, _permit) = checked(content, self.permit().await?).await?;
+            let (sample, _permit) = self.checked(content, self.permit().await?).await?;
             let CheckedSample { format, content, sha256, duration, .. } = sample;
             let (sha256, bytes) = (hex::encode(sha256), content.len());
             let name = format!("{UPLOADS}{account}/{sha256}.{}", format.name());
@@ -178,6 +181,16 @@ impl SampleStore {
         }
     }
 
+    /// Checks a sample. The permit moves with the work, because the work continues if the caller stops waiting.
+    async fn checked(
+        &self,
+        content: Bytes,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<(CheckedSample, OwnedSemaphorePermit), SampleError> {
+        let verdicts = self.verdicts.clone();
+        blocking(move || check(content, &verdicts).map(|sample| (sample, permit))).await
+    }
+
     async fn permit(&self) -> Result<OwnedSemaphorePermit, SampleError> {
         Arc::clone(&self.permits).acquire_owned().await.map_err(|_| SampleError::TooSlow)
     }
@@ -196,14 +209,6 @@ async fn with_timeout<T>(
     work: impl Future<Output = Result<T, SampleError>>,
 ) -> Result<T, SampleError> {
     tokio::time::timeout(limit, work).await.unwrap_or(Err(SampleError::TooSlow))
-}
-
-/// Checks a sample. The permit moves with the work, because the work continues if the caller stops waiting.
-async fn checked(
-    content: Bytes,
-    permit: OwnedSemaphorePermit,
-) -> Result<(CheckedSample, OwnedSemaphorePermit), SampleError> {
-    blocking(move || check(content).map(|sample| (sample, permit))).await
 }
 
 /// Runs blocking work. A lost thread counts as an unreadable sample.

@@ -39,6 +39,7 @@ pub(super) fn get(context: &Context, request: &Request) -> Result<Answer, Answer
         .append_pair("agent_id", agent_id)
         .append_pair("conversation_signature", &signature)
         .finish();
-    let url = format!("ws://{}/v1/convai/conversation?{query}", request.host);
+    let scheme = if context.shared.behind_tls { "wss" } else { "ws" };
+    let url = format!("{scheme}://{}/v1/convai/conversation?{query}", request.host);
     Ok(Answer::ok(json!({"signed_url": url})))
 }

@@ -51,6 +51,7 @@ pub(super) struct Shared {
     pub clone_delay: CloneDelay,
     pub conversation: Duration,
     pub retry_spacing: Vec<Duration>,
+    pub behind_tls: bool,
     /// Clones at once, unless the account says otherwise.
     pub voice_slots: u32,
     world: Mutex<World>,
@@ -78,6 +79,7 @@ impl Shared {
             clone_delay: options.clone_delay,
             conversation: options.conversation,
             retry_spacing: options.retry_spacing,
+            behind_tls: options.behind_tls,
             voice_slots,
             world: Mutex::new(world),
         }

@@ -13,7 +13,8 @@ const KEYS: &str = "
     select id, pbx, threecx_call_id, caller_id, called_number, call_started_at, state <> 'released'
     from call_log where (call_started_at > $1 or state <> 'released') and last_seq > 0 order by id";
 
-const EARLY_ENDS: &str = "select pbx, threecx_call_id, ended_at from early_ends where ended_at > $1";
+const EARLY_ENDS: &str =
+    "select pbx, threecx_call_id, ended_at from early_ends where ended_at > $1 order by ended_at";
 
 // The dial guard counts a call when it admits it. It must count the same calls after a restart.
 const DIALLED: &str = "

@@ -5,13 +5,14 @@ use std::f64::consts::TAU;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use precall_providers::test_peers::tls_front::Front;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::Outcome;
 use super::child::Server;
 use super::client::{once, plain};
-use super::world::SECRET;
+use super::world::{LOCALHOST, SECRET, Tls};
 use crate::sound::write_wav;
 use crate::world::CALLED;
 
@@ -38,35 +39,59 @@ pub struct Arrival {
 pub struct Pbx {
     /// The process.
     pub server: Server,
+    front: Option<Front>,
     _folder: TempDir,
 }
 
 impl Pbx {
     /// Starts a PBX without calls.
-    pub async fn start(program: &str) -> Outcome<Self> {
+    pub async fn start(program: &str, tls: Tls) -> Outcome<Self> {
         let folder = tempfile::tempdir()?;
         let arguments = ["simulate", "threecx", "--client-id", CLIENT_ID, "--client-secret", SECRET];
         let server = Server::start(Path::new(program), &arguments, &BTreeMap::new(), folder.path()).await?;
-        Ok(Self { server, _folder: folder })
+        let front = (tls == Tls::With).then(|| Front::before(server.address, LOCALHOST));
+        Ok(Self { server, front, _folder: folder })
     }
 
     /// What a service needs to serve legs of this PBX, with a recorded greeting of so many seconds in `folder`.
     pub fn variables(&self, folder: &Path, greeting_seconds: u32) -> BTreeMap<&'static str, String> {
         let (greeting, prompts) = (folder.join("greeting.wav"), folder.join("prompts"));
         write_greeting(&greeting, greeting_seconds);
-        BTreeMap::from([
-            ("THREECX_BASE_URL", format!("http://{}", self.server.address)),
+        let base = match &self.front {
+            Some(front) => format!("https://{LOCALHOST}:{}", front.port),
+            None => format!("http://{}", self.server.address),
+        };
+        let ca_file =
+            self.front.as_ref().map(|front| ("THREECX_CA_FILE", front.ca_file().display().to_string()));
+        let variables = [
+            ("THREECX_BASE_URL", base),
             ("THREECX_CLIENT_ID", CLIENT_ID.to_owned()),
             ("THREECX_CLIENT_SECRET", SECRET.to_owned()),
             ("NOTICE_GIVEN_BY", "pbx".to_owned()),
             ("GREETING_AUDIO_FILE", greeting.display().to_string()),
             ("PROMPT_CACHE_DIR", prompts.display().to_string()),
-        ])
+        ];
+        variables.into_iter().chain(ca_file).collect()
     }
 
     /// A caller rings, and hangs up after `lasting_ms`. Returns the PBX's id of the call.
     pub async fn ring(&self, caller: &str, lasting_ms: u64) -> Outcome<String> {
-        let body = json!({"caller": caller, "called": CALLED, "hangup_after_ms": lasting_ms}).to_string();
+        self.place(json!({"caller": caller, "called": CALLED, "hangup_after_ms": lasting_ms})).await
+    }
+
+    /// The same, with a caller who says nothing.
+    ///
+    /// # Errors
+    /// As [`Self::ring`].
+    pub async fn ring_silent(&self, caller: &str, lasting_ms: u64) -> Outcome<String> {
+        self.place(json!({
+            "caller": caller, "called": CALLED, "hangup_after_ms": lasting_ms, "speaks": "silence"
+        }))
+        .await
+    }
+
+    async fn place(&self, call: Value) -> Outcome<String> {
+        let body = call.to_string();
         let request = format!(
             "POST /sim/calls HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\n\
              content-length: {}\r\n\r\n{body}",

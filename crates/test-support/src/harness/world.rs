@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use precall::config::{ApiKeys, Scope};
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
+use precall_providers::test_peers::tls_front::Front;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio_postgres::{Client, NoTls};
@@ -19,6 +20,8 @@ use crate::consent::consent_of;
 use crate::sound::write_wav;
 use crate::world::{CALLED, KEY};
 
+/// The name in the certificates of TLS proxies.
+pub(super) const LOCALHOST: &str = "localhost";
 /// Signs every webhook.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef-bench";
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -40,8 +43,19 @@ pub struct Plan {
     pub clone_delay: Duration,
     /// How many cores the service may use.
     pub cores: Cores,
+    /// Whether the service reaches the simulated ElevenLabs by TLS.
+    pub tls: Tls,
     /// Environment variables that are added to the usual ones or replace them.
     pub variables: Vec<(&'static str, &'static str)>,
+}
+
+/// How the service reaches a simulator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// Directly.
+    Without,
+    /// Through a proxy of the bench that speaks TLS.
+    With,
 }
 
 /// Where the service may run.
@@ -68,6 +82,7 @@ pub struct World {
     version: String,
     program: &'static str,
     variables: BTreeMap<&'static str, String>,
+    _front: Option<Front>,
     // Last, because the fields above use them.
     _postgres: EmbeddedPostgres,
     folder: TempDir,
@@ -120,7 +135,8 @@ impl World {
         let webhook = format!("http://127.0.0.1:{port}/webhook/elevenlabs/postcall");
         let (conversation, clone_delay) =
             (plan.conversation.as_millis().to_string(), plan.clone_delay.as_millis().to_string());
-        let arguments = [
+        let voice_slots = VOICE_SLOTS.to_string();
+        let mut arguments = vec![
             "simulate",
             "elevenlabs",
             "--conversation-ms",
@@ -128,7 +144,7 @@ impl World {
             "--clone-delay-ms",
             &clone_delay,
             "--voice-slots",
-            &VOICE_SLOTS.to_string(),
+            &voice_slots,
             "--webhook-url",
             &webhook,
             "--webhook-secret",
@@ -136,10 +152,19 @@ impl World {
             "--allow-override",
             ALLOWED_OVERRIDES,
         ];
+        if plan.tls == Tls::With {
+            arguments.push("--behind-tls");
+        }
         let simulator = Server::start(program, &arguments, &BTreeMap::new(), folder.path()).await?;
         let mut variables = variables(&postgres.url("postgres"), &simulator, folder.path(), port);
         variables.extend(plan.variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
         variables.extend(more);
+        let front = (plan.tls == Tls::With).then(|| Front::before(simulator.address, LOCALHOST));
+        if let Some(front) = &front {
+            variables.insert("ELEVENLABS_API_BASE", format!("https://{LOCALHOST}:{}", front.port));
+            // The certificates of the host, as the service takes them.
+            variables.insert("SSL_CERT_FILE", front.ca_file().display().to_string());
+        }
         let service = match plan.cores {
             Cores::All => Server::start(program, &["serve"], &variables, folder.path()).await?,
             Cores::One => {
@@ -163,6 +188,7 @@ impl World {
             version,
             program: plan.program,
             variables,
+            _front: front,
             _postgres,
             folder,
         })
