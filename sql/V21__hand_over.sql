@@ -5,6 +5,8 @@ create table hand_over (
     generation bigint not null,
     beat bigint not null,
     legs text[] not null,
+    -- The successor has read the calls back.
+    has_calls boolean not null default false,
     -- The access token of 3CX, sealed with its secret, until the successor has it.
     token bytea
 );

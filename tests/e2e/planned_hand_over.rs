@@ -204,3 +204,22 @@ async fn where_the_pbx_takes_no_second_stream_a_stop_waits_for_the_end_of_the_ca
     until("the second is the leader", || async { health(&url).await["ready"] == true }).await;
     site.end(second).await;
 }
+
+#[actix::test]
+async fn a_pbx_that_refuses_the_second_stream_unexpectedly_gives_the_leg_when_the_first_ends() {
+    let site = Site::new(|pbx| pbx.second_post = SecondPost::Refused).await;
+    let (first, second, _) = site.pair("replaces").await;
+    let id = site.listens_to_the_sentence().await;
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.end().await.code, Some(0));
+    until("the second has the leg", || async { site.posts(&id) == 2 }).await;
+    until("the caller talks with an agent", || async { site.states("conversing").await == 1 }).await;
+    let heard = site.heard_of_agents(&id);
+    assert!(heard + 100 >= SENTENCE_MS, "heard {heard} ms of the sentence");
+    let report = site.pbx.call(&id).unwrap();
+    let silences = [report.gaps_ms, report.breaks_ms].concat();
+    assert!(silences.iter().all(|ms| *ms < 3_000), "{silences:?}");
+    assert!(report.transfers.is_empty());
+    assert!(site.pbx.hang_up(&id));
+    site.end(second).await;
+}

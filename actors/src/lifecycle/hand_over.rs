@@ -35,7 +35,8 @@ const RENEWED_WITHIN: Duration = Duration::from_secs(1);
 const TAKE_WITHIN: Duration = Duration::from_secs(10);
 /// How long the process that leaves plays on in all: its successor may have to read many calls back first.
 const PLAY_ON_MAX: Duration = Duration::from_secs(15);
-/// The same once the successor has claimed the database, and no leg is in the middle of something.
+/// The same once the successor has read the calls back, and no leg is in the middle of something. It is less than a
+/// successor asks for a leg that the PBX does not give it.
 const TAKEN_WITHIN: Duration = Duration::from_secs(3);
 
 impl Engine {
@@ -114,7 +115,7 @@ pub(super) struct Turns {
     open: usize,
     /// Those that are not at a pause.
     in_turn: usize,
-    /// The successor has claimed the database.
+    /// The successor has read the calls back.
     is_followed: bool,
 }
 
@@ -160,9 +161,13 @@ impl Recovery {
     async fn follow_pauses(&self, mut last: HandOverRow, has_calls: watch::Receiver<bool>) {
         let Some(pbx) = &self.services.pbx else { return };
         let within = TAKE_WITHIN.min(self.settings().default_line.rules.handoff_max / 2);
-        let (until, mut renewed) = (Instant::now() + within, Instant::now());
+        let (until, mut renewed, mut has_said) = (Instant::now() + within, Instant::now(), false);
         let why = loop {
             sleep(LOOK_EVERY).await;
+            if !has_said && *has_calls.borrow() {
+                has_said = true;
+                self.say_has_calls(last.generation).await;
+            }
             if let Some(row) = self.list(last.generation).await
                 && row.beat != last.beat
             {
@@ -184,6 +189,15 @@ impl Recovery {
         pbx.media.hand_over().set_elsewhere(HashSet::new());
         info!(self.services.log, "taking all legs of the last leader"; "reason" => why,
             "not_at_a_pause" => last.legs.len());
+    }
+
+    /// The other process may end its audio once the PBX has taken it away.
+    async fn say_has_calls(&self, generation: u64) {
+        let said = timeout(ANSWER_WITHIN, async {
+            hand_over::set_has_calls(&**self.services.pool.get().await?, generation).await
+        });
+        // Without it the other one plays on for a while.
+        let _ = said.await;
     }
 
     async fn list(&self, generation: u64) -> Option<HandOverRow> {

@@ -9,9 +9,11 @@ use crate::error::StoreError;
 const WRITE: &str = "
     insert into hand_over (generation, beat, legs, token) values ($1, $2, $3, $4)
     on conflict (one) do update set generation = excluded.generation, beat = excluded.beat, legs = excluded.legs,
-        token = coalesce(excluded.token, hand_over.token)
+        token = coalesce(excluded.token, hand_over.token),
+        has_calls = hand_over.has_calls and hand_over.generation = excluded.generation
     where hand_over.generation <= excluded.generation
-    returning exists (select from engine where engine.generation > $1)";
+    returning has_calls";
+const HAS_CALLS: &str = "update hand_over set has_calls = true where generation = $1";
 const FORGET_TOKEN: &str = "update hand_over set token = null where generation = $1";
 
 // A process of a version before this table leaves none.
@@ -22,7 +24,7 @@ const LEFT: &str = "
 const READ: &str = "select generation, beat, legs, null::bytea from hand_over where generation = $1";
 
 /// All statements of this file, for the test that prepares them.
-pub const STATEMENTS: &[&str] = &[WRITE, FORGET_TOKEN, TABLE, LEFT, READ];
+pub const STATEMENTS: &[&str] = &[WRITE, HAS_CALLS, FORGET_TOKEN, TABLE, LEFT, READ];
 
 /// What a process that has left says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +39,7 @@ pub struct HandOverRow {
     pub token: Option<Vec<u8>>,
 }
 
-/// Writes the list. A newer process's list stays. Returns whether a successor has claimed the database.
+/// Writes the list. A newer process's list stays. Returns whether the successor has read the calls back.
 ///
 /// # Errors
 /// When the query fails.
@@ -46,6 +48,15 @@ pub async fn write(client: &impl GenericClient, row: &HandOverRow) -> Result<boo
     let written = client.query_opt(WRITE, &[&number(*generation), &number(*beat), legs, token]).await?;
     // A row that was not written is that of a successor.
     written.map_or(Ok(true), |row| Ok(row.try_get(0)?))
+}
+
+/// Says that the successor of this generation has read the calls back.
+///
+/// # Errors
+/// When the query fails.
+pub async fn set_has_calls(client: &impl GenericClient, generation: u64) -> Result<(), StoreError> {
+    client.execute(HAS_CALLS, &[&number(generation)]).await?;
+    Ok(())
 }
 
 /// Takes the token out: the successor has it, or there is none.
