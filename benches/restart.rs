@@ -130,7 +130,9 @@ impl Stage {
         // With pauses in which a call can be handed over, and callers who do not speak in them.
         let sentence = json!({"do": "say", "text": "A sentence.", "ms": 2_000});
         let pause = json!({"do": "wait", "ms": 800});
-        world.set_script([sentence, pause].into_iter().cycle().take(2_000).collect()).await?;
+        let talk = [sentence.clone(), pause].into_iter().cycle().take(198);
+        // An agent that goes on with a conversation leaves out its first message.
+        world.set_script([sentence.clone(), sentence].into_iter().chain(talk).collect()).await?;
         pbx.until_heard(WITHIN).await?;
         let mut stage = Self { pbx, world, ids: Vec::new(), _folder: folder };
         for caller in Callers::new()?.take(callers)? {

@@ -109,8 +109,8 @@ pub struct Options {
     pub voice_slots: u32,
     /// The agent of all conversations.
     pub agent: Agent,
-    /// Something in front of it speaks TLS: signed addresses begin with `wss`.
-    pub behind_tls: bool,
+    /// The address of a proxy in front of it that speaks TLS: signed addresses of conversations lead there.
+    pub tls_front: Option<String>,
     /// Waits before the second, third, ... attempt of a transcription webhook. The command line cannot change them;
     /// tests shorten them.
     pub retry_spacing: Vec<Duration>,
@@ -127,7 +127,7 @@ impl Default for Options {
             initiation: None,
             voice_slots: 30,
             agent: Agent::default(),
-            behind_tls: false,
+            tls_front: None,
             retry_spacing: RETRY_SPACING.to_vec(),
         }
     }
@@ -177,9 +177,9 @@ pub struct Args {
     /// What happens when a message on the agent's WebSocket breaks the provider's contract
     #[arg(long, value_enum, default_value_t)]
     pub on_violation: OnViolation,
-    /// A proxy in front of it speaks TLS: signed addresses begin with wss
-    #[arg(long)]
-    pub behind_tls: bool,
+    /// A proxy in front of it that speaks TLS: signed addresses of conversations are wss://HOST:PORT
+    #[arg(long, value_name = "HOST:PORT")]
+    pub tls_front: Option<String>,
 }
 
 impl From<Args> for Options {
@@ -196,7 +196,7 @@ impl From<Args> for Options {
             webhook: target(args.webhook_url, args.webhook_secret),
             initiation: target(args.initiation_url, args.initiation_secret),
             voice_slots: args.voice_slots,
-            behind_tls: args.behind_tls,
+            tls_front: args.tls_front,
             agent: Agent {
                 agent_output_audio_format: args.agent_format,
                 user_input_audio_format: args.agent_format,

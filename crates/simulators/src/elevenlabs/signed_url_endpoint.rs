@@ -39,7 +39,10 @@ pub(super) fn get(context: &Context, request: &Request) -> Result<Answer, Answer
         .append_pair("agent_id", agent_id)
         .append_pair("conversation_signature", &signature)
         .finish();
-    let scheme = if context.shared.behind_tls { "wss" } else { "ws" };
-    let url = format!("{scheme}://{}/v1/convai/conversation?{query}", request.host);
+    let base = match &context.shared.tls_front {
+        Some(front) => format!("wss://{front}"),
+        None => format!("ws://{}", request.host),
+    };
+    let url = format!("{base}/v1/convai/conversation?{query}");
     Ok(Answer::ok(json!({"signed_url": url})))
 }

@@ -51,7 +51,7 @@ pub(super) struct Shared {
     pub clone_delay: CloneDelay,
     pub conversation: Duration,
     pub retry_spacing: Vec<Duration>,
-    pub behind_tls: bool,
+    pub tls_front: Option<String>,
     /// Clones at once, unless the account says otherwise.
     pub voice_slots: u32,
     world: Mutex<World>,
@@ -79,7 +79,7 @@ impl Shared {
             clone_delay: options.clone_delay,
             conversation: options.conversation,
             retry_spacing: options.retry_spacing,
-            behind_tls: options.behind_tls,
+            tls_front: options.tls_front,
             voice_slots,
             world: Mutex::new(world),
         }

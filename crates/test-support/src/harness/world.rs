@@ -43,7 +43,7 @@ pub struct Plan {
     pub clone_delay: Duration,
     /// How many cores the service may use.
     pub cores: Cores,
-    /// Whether the service reaches the simulated ElevenLabs by TLS.
+    /// Whether the service reaches the simulated agents by TLS.
     pub tls: Tls,
     /// Environment variables that are added to the usual ones or replace them.
     pub variables: Vec<(&'static str, &'static str)>,
@@ -152,16 +152,20 @@ impl World {
             "--allow-override",
             ALLOWED_OVERRIDES,
         ];
-        if plan.tls == Tls::With {
-            arguments.push("--behind-tls");
+        // The proxy and the simulator must each know the address of the other.
+        let simulated = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let front = (plan.tls == Tls::With).then(|| Front::before(simulated, LOCALHOST));
+        let names =
+            front.as_ref().map(|front| (format!("{LOCALHOST}:{}", front.port), simulated.port().to_string()));
+        if let Some((front, port)) = &names {
+            arguments.extend(["--tls-front", front, "--port", port]);
         }
         let simulator = Server::start(program, &arguments, &BTreeMap::new(), folder.path()).await?;
         let mut variables = variables(&postgres.url("postgres"), &simulator, folder.path(), port);
         variables.extend(plan.variables.iter().map(|(name, value)| (*name, (*value).to_owned())));
         variables.extend(more);
-        let front = (plan.tls == Tls::With).then(|| Front::before(simulator.address, LOCALHOST));
         if let Some(front) = &front {
-            variables.insert("ELEVENLABS_API_BASE", format!("https://{LOCALHOST}:{}", front.port));
+            variables.insert("AGENT_HOSTS", LOCALHOST.to_owned());
             // The certificates of the host, as the service takes them.
             variables.insert("SSL_CERT_FILE", front.ca_file().display().to_string());
         }
