@@ -51,7 +51,7 @@ variables! { Section::Threecx;
         routes: Routes::LiveLeg,
         default: Text("replaces"),
         help: "What the PBX does when another precall sends audio into a live leg (replaces, refused).",
-        note: "`precall check --live` measures it. replaces: a planned stop hands live calls over to a standby. \
+        note: "`precall check --live-call` measures it. replaces: a planned stop hands live calls over to a standby. \
             refused: it waits for the end of the calls (DRAIN_TIMEOUT_SECONDS).",
     }
     threecx_simultaneous_calls: Whole<u64, 1, 100_000> {
