@@ -72,7 +72,7 @@ pub struct CallRegistry {
     by_id: CallsById,
     by_age: VecDeque<(At, CallId)>,
     early_ends: HashMap<IdKey, At>,
-    /// The same in order of time. An end that was reported again, or whose call came, is in it once more than above.
+    /// The same in order of time, and ends whose call came since.
     early_by_age: VecDeque<(At, IdKey)>,
     /// Live calls by caller, oldest first. Only callers with a number.
     live_of: HashMap<CallerNumber, Vec<CallId>>,
@@ -245,12 +245,16 @@ impl CallRegistry {
 
     /// Remembers the end of an unknown call. Returns false if it was remembered already.
     pub fn ended_early(&mut self, pbx: &str, threecx_call_id: &str, at: At) -> bool {
+        let key = key_of(pbx, threecx_call_id);
+        if self.early_ends.contains_key(&key) {
+            return false;
+        }
         while self.early_by_age.len() >= EARLY_ENDS_MAX {
             self.forget_early_end();
         }
-        let key = key_of(pbx, threecx_call_id);
         self.early_by_age.push_back((at, key));
-        self.early_ends.insert(key, at).is_none()
+        self.early_ends.insert(key, at);
+        true
     }
 
     /// Whether this call is live or still remembered.
@@ -342,7 +346,7 @@ impl CallRegistry {
         }
     }
 
-    /// Forgets the oldest end, unless it was reported again since.
+    /// Forgets the oldest end, unless the same id has ended again since.
     fn forget_early_end(&mut self) {
         if let Some((at, key)) = self.early_by_age.pop_front()
             && self.early_ends.get(&key) == Some(&at)

@@ -6,8 +6,6 @@ use std::time::Duration;
 use precall_audio::playlist::{Mark, Playlist, PlaylistItem};
 use precall_audio::prompts::Prompts;
 
-use crate::pbx::held_legs::AGENT_RETURNS_WITHIN;
-
 /// The notice was played to its end.
 pub const NOTICE: Mark = Mark(1);
 /// The greeting was played to its end.
@@ -53,12 +51,6 @@ impl Announcements {
     #[must_use]
     pub fn hold(&self) -> Playlist {
         Playlist::default().then(PlaylistItem::Loop(self.prompts.hold.clone()))
-    }
-
-    /// Hold music after a moment of silence, in which an agent whose conversation another process had is connected.
-    #[must_use]
-    pub fn hold_after_agent(&self) -> Playlist {
-        Playlist::default().then(PlaylistItem::Silence(AGENT_RETURNS_WITHIN)).followed_by(&self.hold())
     }
 
     /// The apology, then silence. The apology counts as heard when that silence has been played.

@@ -27,6 +27,7 @@ use crate::call::services::CallServices;
 use crate::call::supervision::{ListenToLeg, TellAgent};
 use crate::call::transcript_tail::TranscriptTail;
 use crate::observe::outcomes::Area;
+use crate::pbx::held_legs::until_the_agent_returns;
 use crate::pbx::leg_commands;
 use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::down_notice::DownNotice;
@@ -124,8 +125,8 @@ pub struct LegPlayer {
     audio: Option<LegHandle>,
     /// The attempt whose apology is being played.
     apologising: Option<u8>,
-    /// Another process had the leg, and the agent of its conversation is not back yet.
-    was_elsewhere: bool,
+    /// Another process has handed the leg over, and the agent is not back yet.
+    is_handed: bool,
     /// A stream of this leg was open but silent.
     was_silent: bool,
     /// Audio statistics of the call's earlier legs.
@@ -157,7 +158,7 @@ impl LegPlayer {
             call,
             audio: None,
             apologising: None,
-            was_elsewhere: false,
+            is_handed: false,
             was_silent: false,
             earlier_legs,
             agent,
@@ -189,8 +190,7 @@ impl LegPlayer {
                 self.report(clock::now(), Event::GreetingEnded { end: GreetingEnd::Failed });
                 Some(announcements.hold())
             }),
-            // The caller is at a pause of a conversation then, and music would break in.
-            PlayAnnouncement::Hold if self.was_elsewhere => Some(announcements.hold_after_agent()),
+            PlayAnnouncement::Hold if self.is_handed => Some(until_the_agent_returns(&announcements.hold())),
             PlayAnnouncement::Hold => Some(announcements.hold()),
             PlayAnnouncement::Apology { attempt } => {
                 self.apologising = Some(attempt);
@@ -262,7 +262,7 @@ impl Actor for LegPlayer {
 
     fn started(&mut self, ctx: &mut Context<Self>) {
         self.services.faults.pass(Point::PlayerStarts, self.context.id);
-        self.was_elsewhere = self.leg.side.media.hand_over().was_elsewhere(&self.leg.address);
+        self.is_handed = self.leg.side.media.hand_over().take_handed(&self.leg.address);
         let playlist = self.playlist(self.first);
         let Some(playlist) = playlist else {
             self.audio_lost(self.leg.connected_at);
@@ -378,7 +378,7 @@ impl Handler<LegReport> for LegPlayer {
                 "call" => %self.context.id, "gap_ms" => gap.as_millis())
             }
             LegAudioEvent::Agent { attempt, what } => {
-                self.was_elsewhere = false;
+                self.is_handed = false;
                 self.agent_event(attempt, at, what);
             }
             LegAudioEvent::StreamsEnded => leg_commands::look(&self.leg.side, &self.leg.address),

@@ -50,7 +50,7 @@ pub struct Leadership {
     lease: Mutex<Lease>,
     /// Whether nothing more begins, because this process is about to leave.
     leaving: watch::Sender<bool>,
-    /// Whether this process goes on at the PBX, before it leads, for an engine on this host that is dead.
+    /// Whether this process goes on at the PBX before it leads: the engine before it has ended.
     goes_on_at_pbx: AtomicBool,
     under_way: Arc<AtomicUsize>,
     /// Whether calls must end here, because the PBX gives the legs to no other process.
@@ -135,9 +135,9 @@ impl Leadership {
         self.lease().may_be_followed()
     }
 
-    /// This process goes on at the PBX before it leads.
-    pub(crate) fn go_on_at_pbx(&self) {
-        self.goes_on_at_pbx.store(true, Ordering::Relaxed);
+    /// Sets whether this process goes on at the PBX before it leads.
+    pub(crate) fn go_on_at_pbx(&self, goes_on: bool) {
+        self.goes_on_at_pbx.store(goes_on, Ordering::Relaxed);
     }
 
     /// Whether this process may ask the PBX for an access token, which revokes the one before.

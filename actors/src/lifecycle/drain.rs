@@ -86,16 +86,17 @@ impl Engine {
         }
         leadership.begin_to_leave();
         let written = tokio::time::timeout(LEAVE_WITHIN, services.persistence.send(Close)).await;
-        let is_written = matches!(written, Ok(Ok(true)));
-        if is_written && to == To::Standby {
-            self.say_turns(generation, FIRST_BEAT).await;
-        }
-        if is_written && self.give_lease_back().await {
-            info!(services.log, "left the leadership by plan"; "live_calls" => services.board.count());
-            return Some(generation);
-        }
-        if is_written && to == To::Standby {
-            self.forget_token(generation).await;
+        if matches!(written, Ok(Ok(true))) {
+            if to == To::Standby {
+                self.list_legs(generation, FIRST_BEAT).await;
+            }
+            if self.give_lease_back().await {
+                info!(services.log, "left the leadership by plan"; "live_calls" => services.board.count());
+                return Some(generation);
+            }
+            if to == To::Standby {
+                self.forget_token(generation).await;
+            }
         }
         if leadership.now() != EngineRole::Left {
             leadership.stay();

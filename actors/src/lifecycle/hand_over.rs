@@ -42,15 +42,15 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(3);
 impl Engine {
     /// Lists the legs for the successor: the first time all, then those that are not at a pause. Without a list it
     /// takes all legs at once.
-    pub(super) async fn say_turns(&self, generation: u64, beat: u64) -> Turns {
+    pub(super) async fn list_legs(&self, generation: u64, beat: u64) -> Listed {
         let services = &self.handle.services;
-        let Some(pbx) = &services.pbx else { return Turns::default() };
+        let Some(pbx) = &services.pbx else { return Listed::default() };
         let turns = pbx.media.turns().await;
         let open = turns.iter().filter(|turn| turn.is_open);
         let in_turn = open.clone().filter(|turn| turn.is_in_turn).count();
-        let listed = open.clone().filter(|turn| turn.is_in_turn || beat == FIRST_BEAT);
-        let legs = listed.map(|turn| name(&turn.address)).collect();
-        let mut said = Turns { open: open.count(), in_turn, is_followed: false };
+        let shown = open.clone().filter(|turn| turn.is_in_turn || beat == FIRST_BEAT);
+        let legs = shown.map(|turn| name(&turn.address)).collect();
+        let mut listed = Listed { open: open.count(), in_turn, successor_has_calls: false };
         let token = if beat == FIRST_BEAT { sealed_token(pbx) } else { None };
         let row = HandOverRow { generation, beat, legs, token };
         let written = timeout(ANSWER_WITHIN, async {
@@ -58,14 +58,14 @@ impl Engine {
             hand_over::write(&**client, &row).await
         });
         match written.await.unwrap_or(Err(StoreError::TooSlow)) {
-            Ok(is_followed) => said.is_followed = is_followed,
+            Ok(successor_has_calls) => listed.successor_has_calls = successor_has_calls,
             Err(error) if beat == FIRST_BEAT => {
                 warn!(services.log, "could not say which conversations are at a pause"; "error" => %error);
             }
             // It is tried ten times a second: one line is enough.
             Err(_) => {}
         }
-        said
+        listed
     }
 
     /// Takes the token out of the row: the successor has had time to take it, or there is none.
@@ -87,9 +87,9 @@ impl Engine {
         let until = Instant::now() + PLAY_ON_MAX;
         let mut idle_since = None;
         for beat in FIRST_BEAT + 1.. {
-            let Turns { open, in_turn, is_followed } = self.say_turns(generation, beat).await;
+            let Listed { open, in_turn, successor_has_calls } = self.list_legs(generation, beat).await;
             let now = Instant::now();
-            if in_turn > 0 || !is_followed {
+            if in_turn > 0 || !successor_has_calls {
                 idle_since = None;
             }
             let is_idle = now.duration_since(*idle_since.get_or_insert(now)) >= TAKEN_WITHIN;
@@ -108,15 +108,15 @@ fn sealed_token(pbx: &PbxSide) -> Option<Vec<u8>> {
     pbx.client.here().sealed_token(life.saturating_sub(clock::now().since(since)))
 }
 
-/// What was said of the legs.
+/// The legs at one moment.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct Listed {
     /// Legs whose audio the PBX takes from this process.
     open: usize,
     /// Those that are not at a pause.
     in_turn: usize,
     /// The successor has read the calls back.
-    is_followed: bool,
+    successor_has_calls: bool,
 }
 
 impl Recovery {
@@ -161,12 +161,12 @@ impl Recovery {
     async fn follow_pauses(&self, mut last: HandOverRow, has_calls: watch::Receiver<bool>) {
         let Some(pbx) = &self.services.pbx else { return };
         let within = TAKE_WITHIN.min(self.settings().default_line.rules.handoff_max / 2);
-        let (until, mut renewed, mut has_said) = (Instant::now() + within, Instant::now(), false);
+        let (until, mut renewed, mut has_told) = (Instant::now() + within, Instant::now(), false);
         let why = loop {
             sleep(LOOK_EVERY).await;
-            if !has_said && *has_calls.borrow() {
-                has_said = true;
-                self.say_has_calls(last.generation).await;
+            if !has_told && *has_calls.borrow() {
+                has_told = true;
+                self.tell_has_calls(last.generation).await;
             }
             if let Some(row) = self.list(last.generation).await
                 && row.beat != last.beat
@@ -192,7 +192,7 @@ impl Recovery {
     }
 
     /// The other process may end its audio once the PBX has taken it away.
-    async fn say_has_calls(&self, generation: u64) {
+    async fn tell_has_calls(&self, generation: u64) {
         let said = timeout(ANSWER_WITHIN, async {
             hand_over::set_has_calls(&**self.services.pool.get().await?, generation).await
         });

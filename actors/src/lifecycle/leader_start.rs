@@ -134,12 +134,16 @@ impl Recovery {
             match watch.look(&self.services.pool, mark).await.map_err(waiting)? {
                 Ok(taken) => {
                     *lock = Some(taken);
-                    // The one before is over. 3CX is asked for a token while the state is loaded.
-                    self.services.persistence_state.leadership().go_on_at_pbx();
+                    // The engine before has ended. A token is got while the state is loaded.
+                    self.services.persistence_state.leadership().go_on_at_pbx(true);
                     // Before the feed shows the legs.
                     self.wait_for_pauses(feed).await;
                 }
-                Err(wait) => return Ok(TakeOver::Waits(wait)),
+                Err(wait) => {
+                    // The lock was ours and is lost: another process may lead, and the token is its own.
+                    self.services.persistence_state.leadership().go_on_at_pbx(feed.is_successor);
+                    return Ok(TakeOver::Waits(wait));
+                }
             }
         }
         self.start_feed(feed);

@@ -28,7 +28,7 @@ impl Recovery {
                 "an engine on this host acted a moment ago: its callers hear hold music"
             );
             late.is_successor = true;
-            self.services.persistence_state.leadership().go_on_at_pbx();
+            self.services.persistence_state.leadership().go_on_at_pbx(true);
             self.start_feed(late);
         }
     }

@@ -17,7 +17,13 @@ use precall_providers::threecx::address::LegAddress;
 use slog::{Logger, warn};
 
 /// How long a caller hears nothing while another session with the agent begins.
-pub(crate) const AGENT_RETURNS_WITHIN: Duration = Duration::from_millis(1_500);
+const AGENT_RETURNS_WITHIN: Duration = Duration::from_millis(1_500);
+
+/// What a caller hears on a leg that another precall has just let go: music only if the agent does not come back at
+/// once. The conversation is at a pause, and music would disturb it.
+pub(crate) fn until_the_agent_returns(music: &Playlist) -> Playlist {
+    Playlist::default().then(PlaylistItem::Silence(AGENT_RETURNS_WITHIN)).followed_by(music)
+}
 
 /// The held legs of one PBX. Cheap to clone; all clones share the legs.
 #[derive(Clone)]
@@ -53,8 +59,7 @@ impl HeldLegs {
         }
         let listener = Listener { leg: leg.clone(), held: self.clone() }.start();
         let music = if self.media.hand_over().is_handed(leg) {
-            // Another precall has just let it go at a pause of the conversation, where music would break in.
-            Playlist::default().then(PlaylistItem::Silence(AGENT_RETURNS_WITHIN)).followed_by(&shared.music)
+            until_the_agent_returns(&shared.music)
         } else {
             shared.music.clone()
         };

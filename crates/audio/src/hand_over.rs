@@ -4,7 +4,8 @@
 //! successor opens the streams of a leg when the other one says that its agent is at a pause.
 
 use std::collections::HashSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use precall_providers::threecx::address::LegAddress;
 use tokio::sync::watch;
@@ -14,9 +15,9 @@ use tokio::sync::watch;
 pub struct HandOver {
     /// Legs that another process still plays into.
     elsewhere: watch::Sender<HashSet<LegAddress>>,
-    /// Legs that another process played into, and whose player has not asked yet.
+    /// Legs that another process hands over, until their player here takes note of it.
     handed: Mutex<HashSet<LegAddress>>,
-    leaves: watch::Sender<bool>,
+    leaves: AtomicBool,
 }
 
 /// A leg of a process that leaves.
@@ -33,7 +34,7 @@ pub struct LegTurn {
 impl HandOver {
     /// Sets the legs that another process still plays into.
     pub fn set_elsewhere(&self, legs: HashSet<LegAddress>) {
-        self.handed.lock().unwrap_or_else(PoisonError::into_inner).extend(legs.iter().cloned());
+        self.handed().extend(legs.iter().cloned());
         self.elsewhere.send_replace(legs);
     }
 
@@ -43,16 +44,20 @@ impl HandOver {
         self.elsewhere.borrow().contains(leg)
     }
 
-    /// Whether another process has played into this leg, the first time that it is asked.
-    #[must_use]
-    pub fn was_elsewhere(&self, leg: &LegAddress) -> bool {
-        self.handed.lock().unwrap_or_else(PoisonError::into_inner).remove(leg)
-    }
-
-    /// Whether another process has played into this leg, and its player has not asked yet.
+    /// Whether another process hands this leg over, or has, and no player has taken note of it.
     #[must_use]
     pub fn is_handed(&self, leg: &LegAddress) -> bool {
-        self.handed.lock().unwrap_or_else(PoisonError::into_inner).contains(leg)
+        self.handed().contains(leg)
+    }
+
+    /// The same, for the player that takes note of it.
+    #[must_use]
+    pub fn take_handed(&self, leg: &LegAddress) -> bool {
+        self.handed().remove(leg)
+    }
+
+    fn handed(&self) -> MutexGuard<'_, HashSet<LegAddress>> {
+        self.handed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Waits until no other process plays into this leg.
@@ -64,12 +69,12 @@ impl HandOver {
 
     /// From now on a stream that ends is not opened again: another process has the legs.
     pub fn leave(&self) {
-        self.leaves.send_replace(true);
+        self.leaves.store(true, Ordering::Release);
     }
 
     /// Whether another process gets the legs.
     pub(crate) fn leaves(&self) -> bool {
-        *self.leaves.borrow()
+        self.leaves.load(Ordering::Acquire)
     }
 }
 
@@ -94,10 +99,7 @@ mod tests {
         hand_over.set_elsewhere(HashSet::from([two.clone()]));
         waits.await;
         assert!(!hand_over.is_elsewhere(&one) && hand_over.is_elsewhere(&two));
-        assert!(
-            hand_over.was_elsewhere(&one)
-                && !hand_over.was_elsewhere(&one)
-                && !hand_over.was_elsewhere(&leg(3))
-        );
+        assert!(hand_over.is_handed(&one) && !hand_over.is_handed(&leg(3)));
+        assert!(hand_over.take_handed(&one) && !hand_over.take_handed(&one));
     }
 }

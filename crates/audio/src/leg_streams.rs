@@ -32,7 +32,7 @@ const SILENT_AFTER: Duration = Duration::from_secs(5);
 const SILENT_MAX: Duration = Duration::from_secs(60);
 /// After a stalled upload, a PBX whose audio came until then must be heard again within this time.
 const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(2);
-/// How long a leg is asked for that another process has let go.
+/// How long precall tries to open the streams of a leg that another process has let go.
 const TAKEN_WITHIN: Duration = Duration::from_secs(6);
 /// The PBX has this time to answer when an upload ends.
 const CLOSING_WITHIN: Duration = Duration::from_millis(250);

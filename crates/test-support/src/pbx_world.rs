@@ -257,8 +257,8 @@ impl PbxWorld {
         self.pbx.call(pbx_id).expect("the PBX knows the call")
     }
 
-    /// No gap that precall could have made. Gaps of up to a second are those of a busy machine: the 40 ms that a
-    /// caller notices are measured in `cargo bench`.
+    /// Fails when the audio of a stream stopped for a second. A busy machine makes shorter gaps: `cargo bench` measures
+    /// the 40 ms that a caller notices.
     pub fn audio_never_stopped(&self, pbx_id: &str, what: &str) {
         let gaps = self.report(pbx_id).gaps_ms;
         assert!(gaps.iter().all(|gap| *gap < 1_000), "the audio stopped: {gaps:?}; {what}");

@@ -90,17 +90,16 @@ fn early_ends_are_forgotten_by_age_and_by_number() {
     assert!(!registry.ended_early("default", "7", at(60)), "known");
     let late = |seconds| NOW.plus(REMEMBERED).plus(Duration::from_secs(seconds));
     assert_eq!(registry.find(&sighting(Some("8"), A), late(6)), SightingMatch::New);
-    assert_eq!(
-        registry.find(&sighting(Some("7"), A), late(6)),
-        SightingMatch::EndedBefore,
-        "said again later"
-    );
-    assert_eq!(registry.find(&sighting(Some("7"), A), late(61)), SightingMatch::New);
+    // Its call came, and a later call of the same id ended early as well.
+    assert!(registry.ended_early("default", "9", late(6)));
+    registry.admit(CallId(1), sighting(Some("9"), A), late(7));
+    assert!(registry.ended_early("default", "9", late(8)));
+    assert_eq!(registry.find(&sighting(Some("9"), B), late(9)), SightingMatch::EndedBefore);
     for n in 0..=EARLY_ENDS_MAX {
-        assert!(registry.ended_early("default", &format!("x{n}"), late(62)));
+        assert!(registry.ended_early("default", &format!("x{n}"), late(10)));
     }
-    assert_eq!(registry.find(&sighting(Some("x0"), A), late(62)), SightingMatch::New, "the oldest");
-    assert_eq!(registry.find(&sighting(Some("x1"), A), late(62)), SightingMatch::EndedBefore);
+    assert_eq!(registry.find(&sighting(Some("x0"), A), late(10)), SightingMatch::New, "the oldest");
+    assert_eq!(registry.find(&sighting(Some("x1"), A), late(10)), SightingMatch::EndedBefore);
     assert_eq!(registry.early_ends.len(), EARLY_ENDS_MAX);
 }
 

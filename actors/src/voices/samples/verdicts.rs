@@ -8,7 +8,7 @@ use lru::LruCache;
 use precall_audio::prompts::RecordingFormat;
 use precall_providers::elevenlabs::SampleFormat;
 
-/// Callers of some days. Each sample takes about 150 bytes.
+/// Enough for the callers of some days. Each sample takes about 150 bytes.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1_999);
 
 /// What the check of a good sample found.

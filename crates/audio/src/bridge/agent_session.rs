@@ -34,6 +34,7 @@ use pause::Pause;
 
 /// The PBX may play audio this much later than precall's clock says (3CX facts, section 6(a)).
 const TAIL: Duration = Duration::from_millis(300);
+
 /// Codecs and the caller's audio. They exist once the provider has said which formats the agent uses.
 struct Codecs {
     to_caller: ToCaller,

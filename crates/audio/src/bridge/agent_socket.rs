@@ -11,6 +11,7 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use precall_providers::tls_roots::TlsRoots;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes, client::IntoClientRequest};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
@@ -259,18 +260,29 @@ async fn open(setup: &SocketSetup, trust: Option<&TlsRoots>) -> Result<AgentSock
     if connected.elapsed() > FRESH_FOR {
         socket = connect().await?;
     }
-    let request = url.as_str().into_client_request().map_err(|error| refused(&error))?;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
         .max_write_buffer_size(WRITE_BUFFER_MAX)
         .max_message_size(Some(MESSAGE_MAX))
         .max_frame_size(Some(MESSAGE_MAX));
-    let (socket, heard) = HeardSocket::new(socket);
-    let upgraded = timeout(UPGRADE_WITHIN, client_async_with_config(request, socket, Some(config))).await;
-    let (mut stream, _) = upgraded
-        .map_err(|_| SocketEnd::Broken("the agent's host did not answer the upgrade in time".to_owned()))?
-        .map_err(|error| refused(&error))?;
+    let upgrade = async |socket| {
+        let request = url.as_str().into_client_request()?;
+        let (socket, heard) = HeardSocket::new(socket);
+        let (stream, _) = client_async_with_config(request, socket, Some(config)).await?;
+        Ok::<_, Error>((stream, heard))
+    };
+    let upgraded = timeout(UPGRADE_WITHIN, async {
+        match upgrade(socket).await {
+            Err(error) if has_given_up(&error) => {
+                upgrade(connect().await?).await.map_err(|error| refused(&error))
+            }
+            upgraded => upgraded.map_err(|error| refused(&error)),
+        }
+    });
+    let (mut stream, heard) = upgraded
+        .await
+        .map_err(|_| SocketEnd::Broken("the agent's host did not answer the upgrade in time".to_owned()))??;
     // The ping shows early whether this server answers pings.
     for first in [Message::Text(Utf8Bytes::from(setup.initiation.as_str())), Message::Ping(Bytes::new())] {
         timeout(SEND_WITHIN, stream.send(first))
@@ -279,6 +291,16 @@ async fn open(setup: &SocketSetup, trust: Option<&TlsRoots>) -> Result<AgentSock
             .map_err(|error| broken(&error))?;
     }
     Ok(AgentSocket { stream, sending: None, heard, liveness: Liveness::new(Instant::now()) })
+}
+
+/// Whether the server closed the connection because no request had come: then the next one is as good as the first.
+fn has_given_up(error: &Error) -> bool {
+    match error {
+        Error::Http(response) => response.status().as_u16() == 408,
+        Error::Io(_) | Error::ConnectionClosed => true,
+        Error::Protocol(error) => *error == ProtocolError::HandshakeIncomplete,
+        _ => false,
+    }
 }
 
 /// A 4xx status will not change, so it is a refusal. Any other error may pass.

@@ -1,8 +1,8 @@
 //! The access token that a process which stops by plan leaves to its successor, sealed.
 //!
 //! A new token may end all open audio streams (3CX facts, section 1.1), so a successor that used one would cut every
-//! caller's audio. The key comes from the secret of the API client, which both have: whoever only reads the database
-//! learns nothing.
+//! caller's audio. The key comes from the secret of the API client, which both have: the database alone
+//! does not give the token away.
 
 use std::time::Duration;
 
