@@ -191,7 +191,12 @@ async fn under_random_kills_and_outages_acknowledged_calls_are_stored_once_and_d
     loading.await.unwrap();
 
     let client = connect_to(&cluster.url("postgres")).await;
-    until_long("everything is in the database", || async { is_direct(&url).await }).await;
+    let begun = Instant::now();
+    while let Err(health) = everything_is_written(&url).await {
+        let said = || service.borrow().as_ref().map(|service| service.said("stderr")).unwrap_or_default();
+        assert!(begun.elapsed() < 6 * PATIENCE, "not everything is written: {health}\n{}", said());
+        pause().await;
+    }
     let live = "select count(*) from call_log where state <> 'released'";
     until_long("every call is over", || async {
         client.query_one(live, &[]).await.unwrap().get::<_, i64>(0) == 0
@@ -287,9 +292,11 @@ async fn is(url: &str, path: &str, status: u16) -> bool {
         .is_ok_and(|answer| answer.status().as_u16() == status)
 }
 
-async fn is_direct(url: &str) -> bool {
+/// Whether everything is in the database. If not, what the health says.
+async fn everything_is_written(url: &str) -> Result<(), Value> {
     let asked = http_client().get(format!("{url}/health")).bearer_auth(KEY).send();
-    let Ok(mut answer) = asked.await else { return false };
-    let health: Value = answer.json().await.unwrap_or_default();
-    health["database"] == "ok" && health["spool"] == "ok" && health["queued_events"] == 0
+    let mut answer = asked.await.map_err(|error| json!(error.to_string()))?;
+    let health: Value = answer.json().await.map_err(|error| json!(error.to_string()))?;
+    let is_written = health["database"] == "ok" && health["spool"] == "ok" && health["queued_events"] == 0;
+    is_written.then_some(()).ok_or(health)
 }

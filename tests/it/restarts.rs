@@ -21,7 +21,7 @@ fn each_was_dialled_once(world: &World, calls: &[Uuid]) {
 
 #[actix::test]
 async fn calls_in_every_phase_continue_after_a_restart() {
-    let world = World::with(Plan::default().conversation_ms(2_000)).await;
+    let world = World::with(Plan::default().conversation_ms(4_000)).await;
     let callers = [
         world.known_caller(1).await,
         world.known_caller(2).await,
@@ -49,6 +49,11 @@ async fn calls_in_every_phase_continue_after_a_restart() {
     let greeting = world.ring("pbx-4", is_greeted).await;
     world.until("both agents were dialled", || async { world.dials("agent").len() == 2 }).await;
     world.conversation(greeting, "greeting").await;
+    world
+        .until("its voice is ready", || async {
+            world.events(greeting).await.contains(&"voice_ready".to_owned())
+        })
+        .await;
     let calls = [holding, handing_off, conversing, greeting];
     let mut states = Vec::new();
     for call in calls {

@@ -20,6 +20,13 @@ async fn the_requests_of_a_call_are_kept_with_their_answers() {
     world.faults(vec![Fault { status: Some(503), times: Some(1), ..fault(DIAL) }]);
     let call = world.ring("pbx-1", &caller).await;
     world.completed(call).await;
+    let report = "POST /webhook/elevenlabs/postcall: post_call_transcription";
+    // The call is completed in the database a moment before its report is in the record.
+    world
+        .until("the report is in the record", || async {
+            wire(&world, call).await.iter().any(|item| item["what"] == report)
+        })
+        .await;
     let items = wire(&world, call).await;
     let seen = |what: &str, status: u64| {
         let fits = |item: &&Value| item["what"] == what && item["status"] == json!(status);
@@ -27,7 +34,6 @@ async fn the_requests_of_a_call_are_kept_with_their_answers() {
     };
     let webhook = items.iter().find(|item| item["what"] == "POST /webhook/3cx").unwrap();
     assert!(webhook["received"].as_str().unwrap().contains("IncomingCall"), "{webhook}");
-    let report = "POST /webhook/elevenlabs/postcall: post_call_transcription";
     let report = items.iter().find(|item| item["what"] == report).unwrap();
     assert!(report["received"].as_str().unwrap().ends_with(" bytes)"), "its words are not shown: {report}");
     seen(&format!("POST {DIAL}"), 503);
