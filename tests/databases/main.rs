@@ -17,3 +17,4 @@ mod look;
 mod pgbouncer;
 mod pooler;
 mod refused_rows;
+mod writes;

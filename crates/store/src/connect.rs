@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime, Timeouts};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, QueueMode, RecyclingMethod, Runtime, Timeouts};
 use precall_base::redact::hide;
 use tokio::task::JoinHandle;
 use tokio_postgres::Client;
@@ -86,6 +86,8 @@ pub fn pool(url: &DatabaseUrl, application: &str, limits: Limits) -> Result<Pool
     };
     Pool::builder(Manager::from_config(config, tls, recycling))
         .max_size(limits.size)
+        // The one used last has its statements prepared and its caches warm, at the server too.
+        .queue_mode(QueueMode::Lifo)
         .timeouts(timeouts)
         .pre_recycle(proof::proof(limits.size))
         .runtime(Runtime::Tokio1)

@@ -4,6 +4,7 @@ mod derived;
 pub mod event_json;
 pub mod event_log;
 pub(crate) mod import;
+mod pipeline;
 pub mod positions;
 pub mod quarantine;
 pub(crate) mod raw;

@@ -3,11 +3,12 @@
 
 use std::collections::HashMap;
 
-use deadpool_postgres::Transaction;
+use deadpool_postgres::{GenericClient, Transaction};
 use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use tokio_postgres::Statement;
 use uuid::Uuid;
 
 use super::raw::{Json, RawRow, RowKind, storable_text};
@@ -312,23 +313,39 @@ impl<'a> DerivedRows<'a> {
     }
 }
 
+/// Statements that are prepared, with their rows.
+pub(super) type Prepared = Vec<(Statement, Json<'static>)>;
+
+/// Prepares the statements.
+pub(super) async fn prepare(
+    client: &impl GenericClient,
+    writes: Vec<(&'static str, Json<'static>)>,
+) -> Result<Prepared, StoreError> {
+    let mut prepared = Vec::with_capacity(writes.len());
+    for (statement, rows) in writes {
+        prepared.push((client.prepare_cached(statement).await?, rows));
+    }
+    Ok(prepared)
+}
+
+/// Executes the statements. Pipelined, in this order, and sent when this is first polled: no statement needs another's
+/// answer, and a round trip costs more than most of them.
+pub(super) async fn execute(client: &impl GenericClient, prepared: &Prepared) -> Result<(), StoreError> {
+    let sent =
+        prepared.iter().map(|(statement, rows)| async move { client.execute(statement, &[rows]).await });
+    // The first error is the cause of all later ones.
+    for written in join_all(sent).await {
+        written?;
+    }
+    Ok(())
+}
+
 /// Writes the rows.
 pub(crate) async fn write_rows(
     transaction: &Transaction<'_>,
     writes: Vec<(&'static str, Json<'static>)>,
 ) -> Result<(), StoreError> {
-    let mut prepared = Vec::with_capacity(writes.len());
-    for (statement, rows) in writes {
-        prepared.push((transaction.prepare_cached(statement).await?, rows));
-    }
-    // Pipelined, in this order: no statement needs another's answer, and a round trip costs more than most of them.
-    // The first error is the cause of all later ones.
-    let sent =
-        prepared.iter().map(|(statement, rows)| async move { transaction.execute(statement, &[rows]).await });
-    for written in join_all(sent).await {
-        written?;
-    }
-    Ok(())
+    execute(transaction, &prepare(transaction, writes).await?).await
 }
 
 fn read<'a, T: Deserialize<'a>>(json: &'a RawValue) -> Result<T, StoreError> {

@@ -125,19 +125,38 @@ pub(crate) async fn append(
     if entries.is_empty() {
         return Ok(Vec::new());
     }
-    let Columns { owners, seqs, times, events, pii } = Columns::of(entries)?;
-    let append = match stream {
-        Stream::Call => APPEND_CALLS,
-        Stream::Voice => APPEND_VOICES,
-    };
-    let append = transaction.prepare_cached(append).await?;
-    let rows = transaction.query(&append, &[&owners, &seqs, &times, &events, &pii]).await?;
-    if rows.len() < entries.len() {
+    let new = insert(transaction, stream, entries).await?;
+    if new.len() < entries.len() {
         keep_conflicts(transaction, stream, entries).await?;
     }
+    Ok(new)
+}
+
+/// Inserts the entries of one stream whose keys are free. Returns these.
+///
+/// # Errors
+/// When the query fails. Roll the transaction back.
+pub(super) async fn insert(
+    client: &impl deadpool_postgres::GenericClient,
+    stream: Stream,
+    entries: &[&RawEntry],
+) -> Result<Vec<Appended>, StoreError> {
+    if entries.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Columns { owners, seqs, times, events, pii } = Columns::of(entries)?;
+    let append = client.prepare_cached(statement_of(stream)).await?;
+    let rows = client.query(&append, &[&owners, &seqs, &times, &events, &pii]).await?;
     rows.iter()
         .map(|row| Ok(Appended { owner: row.try_get(0)?, seq: row.try_get(1)?, position: row.try_get(2)? }))
         .collect()
+}
+
+fn statement_of(stream: Stream) -> &'static str {
+    match stream {
+        Stream::Call => APPEND_CALLS,
+        Stream::Voice => APPEND_VOICES,
+    }
 }
 
 /// Writes the entries into quarantine under whose key another event stands. Returns how many there are.

@@ -99,7 +99,25 @@ impl RawEntry {
 
 impl RawRow {
     pub(crate) fn of(row: &RowWrite) -> Result<Self, StoreError> {
-        serde_json::from_str(raw(row)?.get()).map_err(|error| StoreError::refused(&error))
+        let (kind, json) = match row {
+            RowWrite::CallLog(row) => (RowKind::CallLog, raw(row)),
+            RowWrite::Conversation(row) => (RowKind::Conversation, raw(row)),
+            RowWrite::CloneReady(row) => (RowKind::CloneReady, raw(row)),
+            RowWrite::CloneFailed(row) => (RowKind::CloneFailed, raw(row)),
+            RowWrite::CloneTransfer(row) => (RowKind::CloneTransfer, raw(row)),
+            RowWrite::CloneLog(row) => (RowKind::CloneLog, raw(row)),
+            RowWrite::CacheFilled(row) => (RowKind::CacheFilled, raw(row)),
+            RowWrite::CacheUsed(row) => (RowKind::CacheUsed, raw(row)),
+            RowWrite::CacheDropped(row) => (RowKind::CacheDropped, raw(row)),
+            RowWrite::ConversationNamed(row) => (RowKind::ConversationNamed, raw(row)),
+            RowWrite::EarlyEndAbsorbed(row) => (RowKind::EarlyEndAbsorbed, raw(row)),
+            RowWrite::ReportMatched(row) => (RowKind::ReportMatched, raw(row)),
+            RowWrite::TranscriptOfLines(row) => (RowKind::TranscriptOfLines, raw(row)),
+            RowWrite::EarlyEndKept(row) => (RowKind::EarlyEndKept, raw(row)),
+            RowWrite::ReportKept(row) => (RowKind::ReportKept, raw(row)),
+            RowWrite::WebhookKept(row) => (RowKind::WebhookKept, raw(row)),
+        };
+        Ok(Self { kind, json: json? })
     }
 
     /// The row with its fields.

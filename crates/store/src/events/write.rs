@@ -8,6 +8,7 @@ use uuid::Uuid;
 pub use super::derived::STATEMENTS;
 use super::derived::{DerivedRows, write_rows};
 use super::event_log::{self, Appended};
+use super::pipeline::{self, Written};
 use super::raw::{Json, RawBatch, RawEntry};
 use super::rows::{Batch, Stream};
 use crate::error::StoreError;
@@ -24,6 +25,9 @@ pub(super) const LATE: &str = "it was acknowledged by a start of precall that no
 /// start with this `generation` is no longer the active one.
 pub async fn write(pool: &Pool, batch: &Batch, generation: u64) -> Result<Option<i64>, StoreError> {
     let batch = RawBatch::of(batch)?;
+    if let Written::At(position) = pipeline::write_new(pool, &batch, generation).await? {
+        return Ok(position);
+    }
     let mut client = pool.get().await?;
     let transaction = client.transaction().await?;
     engine_lock::still_acts(&transaction, generation).await?;
@@ -66,12 +70,20 @@ pub(crate) async fn write_in(
     Ok(new.last)
 }
 
-/// Which entries of a batch were new.
+/// Which entries of a batch are new.
 #[derive(Default)]
 pub(crate) struct New {
     keys: HashSet<(Stream, Uuid, i64)>,
     /// The highest position.
     pub(crate) last: Option<i64>,
+}
+
+impl New {
+    /// All of them.
+    pub(super) fn all_of(batch: &RawBatch) -> Self {
+        let keys = batch.entries.iter().map(|entry| (entry.stream, entry.owner, entry.seq));
+        Self { keys: keys.collect(), last: None }
+    }
 }
 
 /// Appends entries to their logs.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{ClientWrapper, Object, Pool, Transaction};
+use deadpool_postgres::{ClientWrapper, Object, Pool};
 use tokio_postgres::GenericClient;
 use uuid::Uuid;
 
@@ -220,10 +220,13 @@ pub async fn claim(
 ///
 /// # Errors
 /// [`StoreError::Superseded`] when another start has taken over.
-pub(crate) async fn still_acts(transaction: &Transaction<'_>, generation: u64) -> Result<(), StoreError> {
-    let statement = transaction.prepare_cached(STILL).await?;
+pub(crate) async fn still_acts(
+    client: &impl deadpool_postgres::GenericClient,
+    generation: u64,
+) -> Result<(), StoreError> {
+    let statement = client.prepare_cached(STILL).await?;
     let number = i64::try_from(generation).unwrap_or(i64::MAX);
-    match transaction.query_opt(&statement, &[&number]).await? {
+    match client.query_opt(&statement, &[&number]).await? {
         Some(_) => Ok(()),
         None => Err(StoreError::Superseded),
     }
