@@ -27,10 +27,18 @@ use tokio::sync::watch;
 
 /// What the HTTP handlers ask of the engine.
 pub(crate) trait Engine: Send + Sync + 'static {
-    /// Admits an incoming call.
-    fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
-    /// Passes on an event of the PBX about a call.
-    fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
+    /// Admits an incoming call. `webhook` is stored with its first event.
+    fn incoming(
+        &self,
+        call: IncomingCall,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
+    /// Passes on an event of the PBX about a call. `webhook` is stored with it.
+    fn notice(
+        &self,
+        notice: PbxNotice,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> LocalBoxFuture<'_, Result<Taken, Busy>>;
     /// Passes on a post-call report. `raw` fits a `jsonb` column.
     fn report(
         &self,
@@ -113,12 +121,20 @@ pub(crate) trait Engine: Send + Sync + 'static {
 }
 
 impl Engine for EngineHandle {
-    fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
-        self.incoming(call).boxed_local()
+    fn incoming(
+        &self,
+        call: IncomingCall,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.incoming(call, webhook).boxed_local()
     }
 
-    fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
-        self.notice(notice).boxed_local()
+    fn notice(
+        &self,
+        notice: PbxNotice,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.notice(notice, webhook).boxed_local()
     }
 
     fn report(

@@ -1,5 +1,6 @@
 //! Webhooks and events that PostgreSQL refuses for their content: each is kept where people find it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use precall_call::At;
@@ -21,7 +22,7 @@ const LEASE: Duration = Duration::from_secs(4);
 const NOW: At = At(1_764_000_000_000_000);
 
 fn webhook(provider_id: &str) -> RowWrite {
-    RowWrite::WebhookKept(Box::new(WebhookRow {
+    RowWrite::WebhookKept(Arc::new(WebhookRow {
         id: Uuid::now_v7(),
         kind: "post_call_transcription".into(),
         provider_id: provider_id.to_owned(),

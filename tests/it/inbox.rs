@@ -57,6 +57,9 @@ async fn each_webhook_is_stored_once_with_its_outcome() {
     let reports: Vec<_> = told.iter().filter(|row| row.0 == "post_call_transcription").collect();
     assert_eq!(reports.len(), 2, "one report of the greeting, one of the agent: {told:?}");
     assert!(reports.iter().all(|row| row.1.starts_with("conv_") && row.3 == "applied"), "{told:?}");
+    let together = "select count(*) from webhooks w join call_events e on e.xmin = w.xmin
+        where e.call = $1 and e.seq = 1 and w.outcome = 'accepted'";
+    assert_eq!(world.count(together, &[&call]).await, 1, "in the transaction of the event that it brought");
     let strays = world.count("select count(*) from webhooks_other", &[]).await;
     assert_eq!(strays, 0, "every webhook is in the partition of its day");
     let first: Value = serde_json::from_slice(rows.first().unwrap().4.as_ref().unwrap()).unwrap();

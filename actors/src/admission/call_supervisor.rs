@@ -18,6 +18,7 @@ use precall_base::clock;
 use precall_base::phone_number::Region;
 use precall_call::{At, CallId, CallPart, ConversationId, Event, LineId, Operator, Told};
 use precall_providers::elevenlabs::ConversationReport;
+use precall_store::events::rows::{RowWrite, WebhookRow};
 use slog::{info, warn};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -67,6 +68,8 @@ pub(crate) enum EarlierCallBack {
 pub(crate) struct HandleIncomingCall {
     /// The content of the webhook.
     pub call: IncomingCall,
+    /// The webhook as it came, to be stored with the event; none if it is stored already.
+    pub webhook: Option<Arc<WebhookRow>>,
     /// What ElevenLabs said about an earlier call back of the same number.
     pub earlier: EarlierCallBack,
     /// Receives the result.
@@ -79,6 +82,8 @@ pub(crate) struct HandleIncomingCall {
 pub(crate) struct HandlePbxNotice {
     /// The content of the webhook.
     pub notice: PbxNotice,
+    /// As of [`HandleIncomingCall`].
+    pub webhook: Option<Arc<WebhookRow>>,
     /// Receives the result.
     pub answer: Answer<Taken>,
 }
@@ -159,7 +164,9 @@ pub struct Drain;
 struct Delivery {
     event: Event,
     payload: Payload,
-    derived: Vec<precall_store::events::rows::RowWrite>,
+    derived: Vec<RowWrite>,
+    /// The webhook that brought it, to be stored in the same transaction.
+    webhook: Option<Arc<WebhookRow>>,
     /// A sender that waits until the event is durable and retries otherwise; none for internal events.
     done: Option<Done>,
     at: At,
@@ -173,7 +180,7 @@ impl Delivery {
 
     /// An event that no sender waits for or would send again.
     fn internal(event: Event, payload: Payload, at: At) -> Self {
-        Self { event, payload, derived: Vec::new(), done: None, at }
+        Self { event, payload, derived: Vec::new(), webhook: None, done: None, at }
     }
 }
 
@@ -294,7 +301,7 @@ impl CallSupervisor {
         self.next_arbiter = self.next_arbiter.wrapping_add(1);
         let Some(arbiter) = arbiter else { return };
         let trace_due = match &origin {
-            Origin::Offered(..) => true,
+            Origin::Offered { .. } => true,
             Origin::Log(call) => !call.is_released(),
         };
         self.services.wire.began(id);
@@ -311,18 +318,18 @@ impl CallSupervisor {
 
     /// Sends an event to its call. A call that is not live is read back from its log first.
     fn deliver(&mut self, call: CallId, delivery: Delivery, ctx: &mut Context<Self>) {
-        let Delivery { event, payload, derived, done, at } = delivery;
+        let Delivery { event, payload, derived, webhook, done, at } = delivery;
         if let Some(kept) = self.awaiting_log.remove(&call) {
             self.live.insert(call, kept);
         }
         if let Some(live) = self.live.get_mut(&call) {
             live.sent = live.sent.saturating_add(1);
-            let message = CallEvent { derived, at, ..CallEvent::outside(event, payload, done) };
+            let message = CallEvent { derived, webhook, at, ..CallEvent::outside(event, payload, done) };
             live.address.do_send(message);
             return;
         }
         let waiting = self.reading.entry(call).or_default();
-        waiting.push(Delivery { event, payload, derived, done, at });
+        waiting.push(Delivery { event, payload, derived, webhook, done, at });
         if waiting.len() == 1 {
             self.read_back(call, ctx);
         }

@@ -63,6 +63,8 @@ pub struct Taken {
     pub outcome: Outcome,
     /// The caller's voice, if the cache holds one.
     pub cached_voice: Option<VoiceId>,
+    /// Whether the webhook itself was stored in the transaction of the event. Otherwise it still has to be.
+    pub is_kept: bool,
 }
 
 /// The result of a webhook.
@@ -78,6 +80,20 @@ pub enum Outcome {
     Ignored,
     /// The call was refused.
     Rejected(Cause),
+}
+
+impl Outcome {
+    /// Its name in the answer, and in the inbox.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Duplicate => "duplicate",
+            Self::Ended => "ended",
+            Self::Ignored => "ignored",
+            Self::Rejected(_) => "rejected",
+        }
+    }
 }
 
 /// What an operator wants of a call.

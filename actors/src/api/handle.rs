@@ -77,21 +77,40 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// Takes an incoming call. Answers once its event is durable; a client that disconnects changes nothing.
+    /// Takes an incoming call. Answers once its event is durable; a client that disconnects changes nothing. `webhook` is
+    /// stored in the same transaction, if an event is stored at all: see [`Taken::is_kept`].
     ///
     /// # Errors
     /// Why nothing was taken.
-    pub async fn incoming(&self, call: IncomingCall) -> Result<Taken, Busy> {
-        let earlier = EarlierCallBack::NotAsked;
-        self.ask(|answer| self.supervisor.do_send(HandleIncomingCall { call, earlier, answer })).await
+    pub async fn incoming(
+        &self,
+        call: IncomingCall,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> Result<Taken, Busy> {
+        let (earlier, sent) = (EarlierCallBack::NotAsked, webhook.clone());
+        let send = |answer| HandleIncomingCall { call, webhook: sent, earlier, answer };
+        let taken = self.ask(|answer| self.supervisor.do_send(send(answer))).await?;
+        self.remember(&taken, webhook.as_deref());
+        Ok(taken)
     }
 
-    /// Takes a `CallEnded` or `CallStateChanged` of the PBX.
+    /// Takes a `CallEnded` or `CallStateChanged` of the PBX. `webhook` as of [`Self::incoming`].
     ///
     /// # Errors
     /// Why nothing was taken.
-    pub async fn notice(&self, notice: PbxNotice) -> Result<Taken, Busy> {
-        self.ask(|answer| self.supervisor.do_send(HandlePbxNotice { notice, answer })).await
+    pub async fn notice(&self, notice: PbxNotice, webhook: Option<Arc<WebhookRow>>) -> Result<Taken, Busy> {
+        let sent = webhook.clone();
+        let send = |answer| HandlePbxNotice { notice, webhook: sent, answer };
+        let taken = self.ask(|answer| self.supervisor.do_send(send(answer))).await?;
+        self.remember(&taken, webhook.as_deref());
+        Ok(taken)
+    }
+
+    /// A repetition of a webhook that was stored with its event needs no database access.
+    fn remember(&self, taken: &Taken, webhook: Option<&WebhookRow>) {
+        let key =
+            webhook.filter(|_| taken.is_kept).and_then(|webhook| self.recently_kept.key_if_new(webhook));
+        key.into_iter().for_each(|key| self.recently_kept.kept(key));
     }
 
     /// Takes a post-call report. `raw` is kept if no call of its conversation is known.
@@ -126,7 +145,7 @@ impl EngineHandle {
             return Err(Busy::CannotKeep);
         }
         let (done, kept) = oneshot::channel();
-        let row = RowWrite::WebhookKept(Box::new(webhook));
+        let row = RowWrite::WebhookKept(Arc::new(webhook));
         self.services.persistence.do_send(WriteRow { row, done });
         let kept = tokio::time::timeout(ANSWER_WITHIN, kept).await;
         kept.ok().and_then(Result::ok).ok_or(Busy::TooSlow)?;

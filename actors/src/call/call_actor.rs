@@ -24,7 +24,7 @@ use precall_call::{
 };
 use precall_providers::elevenlabs::refuses_override;
 use precall_providers::threecx::address::LegAddress;
-use precall_store::events::rows::{Entry, RowWrite};
+use precall_store::events::rows::{Entry, RowWrite, WebhookRow};
 use slog::{Logger, error, info, o, warn};
 
 use crate::call::call_context::CallContext;
@@ -52,13 +52,21 @@ const LOOK_AGAIN: Duration = Duration::from_secs(30);
 /// Pending work, in order. It survives a panic: the item that was running is done again.
 enum Work {
     Record(Box<Entry>),
+    Keep(Arc<WebhookRow>),
     Perform(Effect),
 }
 
 /// Where the call comes from.
 pub enum Origin {
-    /// A new offer, with the `recording_url` of its webhook.
-    Offered(Offer, Option<String>),
+    /// A new offer.
+    Offered {
+        /// The offer.
+        offer: Offer,
+        /// The `recording_url` of its webhook.
+        recording: Option<String>,
+        /// The webhook as it came, if one brought it.
+        webhook: Option<Arc<WebhookRow>>,
+    },
     /// A call that was read back from its event log.
     Log(Box<Call>),
 }
@@ -74,6 +82,8 @@ pub struct CallActor {
     current: Option<CallEvent>,
     work: VecDeque<Work>,
     unsent: Vec<Entry>,
+    /// Webhooks that are stored with them.
+    unsent_webhooks: Vec<RowWrite>,
     /// Effects that must wait until the event with this version is durable.
     after_durable: VecDeque<(u64, Effect)>,
     acks: Vec<(u64, Noted, Done)>,
@@ -119,7 +129,7 @@ impl CallActor {
         let from_log = matches!(origin, Origin::Log(_));
         let parties = Parties::of(&context);
         let (call, work) = match origin {
-            Origin::Offered(offer, recording) => {
+            Origin::Offered { offer, recording, webhook } => {
                 let opened = open(&offer, clock::now());
                 let event = Event::Offered(offer);
                 let payload = recording.map_or(Payload::None, Payload::Recording);
@@ -131,6 +141,7 @@ impl CallActor {
                 info!(log, "call offered"; "state" => opened.next.phase.name(),
                     "caller" => %context.caller, "route" => opened.next.policy.route.name());
                 let mut work = VecDeque::from([Work::Record(Box::new(entry))]);
+                work.extend(webhook.map(Work::Keep));
                 work.extend(opened.effects.into_iter().map(Work::Perform));
                 (opened.next, work)
             }
@@ -151,6 +162,7 @@ impl CallActor {
             current: None,
             work,
             unsent: Vec::new(),
+            unsent_webhooks: Vec::new(),
             after_durable: VecDeque::new(),
             acks: first.into_iter().map(|done| (1, Noted::Recorded, done)).collect(),
             notes: BoardNotes::new(parties, (!from_log).then_some("offered")),
@@ -252,6 +264,9 @@ impl CallActor {
         while let Some(work) = self.work.front() {
             match work {
                 Work::Record(entry) => self.unsent.push((**entry).clone()),
+                Work::Keep(webhook) => {
+                    self.unsent_webhooks.push(RowWrite::WebhookKept(Arc::clone(webhook)));
+                }
                 Work::Perform(Effect::Intend(intent)) => {
                     let intent = intent.clone();
                     self.apply(&intent, &Payload::None, Vec::new());
@@ -288,8 +303,9 @@ impl CallActor {
     fn send_unsent(&mut self, ctx: &mut Context<Self>) {
         if !self.unsent.is_empty() {
             let entries = std::mem::take(&mut self.unsent);
+            let webhooks = std::mem::take(&mut self.unsent_webhooks);
             let reply = ctx.address().recipient();
-            self.services.persistence.do_send(Append { entries, reply });
+            self.services.persistence.do_send(Append { entries, webhooks, reply });
         }
     }
 
@@ -371,6 +387,7 @@ impl CallActor {
         let Some(message) = self.current.as_mut() else { return };
         let (event, payload) = (message.event.clone(), std::mem::take(&mut message.payload));
         let derived = std::mem::take(&mut message.derived);
+        let webhook = message.webhook.clone();
         let at = message.at;
         if let Payload::Leg(leg) = &payload {
             self.set_leg(leg, at);
@@ -379,6 +396,9 @@ impl CallActor {
         let before = self.call.version;
         if !self.consume_pin_key(&event, at, ctx) {
             self.apply_at(at, &event, &payload, derived);
+        }
+        if self.call.version > before {
+            self.work.extend(webhook.map(Work::Keep));
         }
         if let Some(CallEvent { done, sender, .. }) = self.current.take() {
             // An event that changed nothing may be a duplicate: acknowledge it when all earlier events are durable.

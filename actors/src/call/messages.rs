@@ -1,10 +1,12 @@
 //! Messages to a call's actor, and its messages to the call supervisor.
 
+use std::sync::Arc;
+
 use actix::{Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_base::clock;
 use precall_call::{At, CallId, CallPart, ConversationId, Event};
-use precall_store::events::rows::RowWrite;
+use precall_store::events::rows::{RowWrite, WebhookRow};
 use tokio::sync::oneshot;
 
 use crate::call::projection::Payload;
@@ -22,6 +24,8 @@ pub struct CallEvent {
     pub payload: Payload,
     /// Rows to write in addition to those derived from the event.
     pub derived: Vec<RowWrite>,
+    /// The webhook that brought it, stored in the same transaction if the event is recorded.
+    pub webhook: Option<Arc<WebhookRow>>,
     /// Notified when the event is durable, or when it changed nothing.
     pub done: Option<Done>,
     /// Who sent it. The supervisor counts its own messages.
@@ -54,7 +58,15 @@ impl CallEvent {
     #[must_use]
     pub fn part(event: Event) -> Self {
         let at = clock::now();
-        Self { event, at, payload: Payload::None, derived: Vec::new(), done: None, sender: Sender::Part }
+        Self {
+            event,
+            at,
+            payload: Payload::None,
+            derived: Vec::new(),
+            webhook: None,
+            done: None,
+            sender: Sender::Part,
+        }
     }
 
     /// An event from another actor of the same call, at the current time, with the words that explain it.
@@ -67,7 +79,7 @@ impl CallEvent {
     #[must_use]
     pub fn outside(event: Event, payload: Payload, done: Option<Done>) -> Self {
         let at = clock::now();
-        Self { event, at, payload, derived: Vec::new(), done, sender: Sender::Supervisor }
+        Self { event, at, payload, derived: Vec::new(), webhook: None, done, sender: Sender::Supervisor }
     }
 }
 

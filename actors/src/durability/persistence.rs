@@ -39,6 +39,8 @@ const MARK_INTERVAL: Duration = Duration::from_secs(1);
 pub struct Append {
     /// The entries, in order of `seq`.
     pub entries: Vec<Entry>,
+    /// The webhooks that brought them, as they came.
+    pub webhooks: Vec<RowWrite>,
     /// Receives a message when they are durable.
     pub reply: Recipient<Durable>,
 }
@@ -253,7 +255,7 @@ impl Handler<Append> for PersistenceActor {
         let ack = message.entries.last().map(|entry| {
             Acknowledgement::Owner(message.reply, Durable { owner: entry.owner, seq: entry.seq })
         });
-        self.append(Batch { entries: message.entries, rows: Vec::new() }, ack, ctx);
+        self.append(Batch { entries: message.entries, rows: message.webhooks }, ack, ctx);
     }
 }
 

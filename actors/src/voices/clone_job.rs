@@ -455,7 +455,7 @@ impl JobLog {
         let entry = Entry { stream: Stream::Voice, owner, seq: self.next, at, event, pii, derived };
         self.next = self.next.saturating_add(1);
         let reply = self.job.clone().recipient();
-        self.services.persistence.do_send(Append { entries: vec![entry], reply });
+        self.services.persistence.do_send(Append { entries: vec![entry], webhooks: Vec::new(), reply });
     }
 }
 

@@ -188,7 +188,7 @@ async fn replay_body(app: &AppState, found: ToReplay) -> Result<&'static str, Pr
         if matches!(message, Message::Incoming(_)) && age > CALLER_WAITS {
             return Err(Problem::of(Code::CallerGone));
         }
-        return Ok(in_time(threecx::apply(&*app.engine, message)).await?.status);
+        return Ok(in_time(threecx::apply(&*app.engine, message, None)).await?.status);
     }
     let webhook = postcall::parse(Bytes::from(body)).await.map_err(unreadable)?;
     Ok(in_time(postcall::apply(&*app.engine, webhook)).await?.0)

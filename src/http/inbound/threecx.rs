@@ -1,7 +1,10 @@
 //! Passes a message of 3CX to the engine, and makes the answer.
 
+use std::sync::Arc;
+
 use precall_actors::api::{Busy, Outcome, Taken};
 use precall_call::Cause;
+use precall_store::events::rows::WebhookRow;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,14 +35,21 @@ pub(crate) struct Answer {
     threecx_call_id: Option<String>,
     /// For people.
     message: String,
+    /// Whether the webhook is stored already, with the event.
+    #[serde(skip)]
+    pub(crate) is_kept: bool,
 }
 
-/// Passes the message to the engine.
-pub(crate) async fn apply(engine: &dyn Engine, message: Message) -> Result<Answer, Busy> {
+/// Passes the message to the engine, with the webhook that is to be stored with its event.
+pub(crate) async fn apply(
+    engine: &dyn Engine,
+    message: Message,
+    webhook: Option<Arc<WebhookRow>>,
+) -> Result<Answer, Busy> {
     let threecx_call_id = message.threecx_call_id().map(ToOwned::to_owned);
     let taken = match message {
-        Message::Incoming(call) => engine.incoming(call).await?,
-        Message::Notice(notice) => engine.notice(notice).await?,
+        Message::Incoming(call) => engine.incoming(call, webhook).await?,
+        Message::Notice(notice) => engine.notice(notice, webhook).await?,
         Message::Outbound { .. } => {
             let message = "outbound calls are ignored".to_owned();
             return Ok(Answer { message, ..Answer::begins_nothing(threecx_call_id) });
@@ -52,23 +62,25 @@ impl Answer {
     /// To an incoming call by token.
     pub(crate) fn begins_nothing(threecx_call_id: Option<String>) -> Self {
         let message = "a webhook that is not signed begins no call".to_owned();
-        Self { status: "ignored", call_id: None, cloned_voice_id: None, threecx_call_id, message }
+        let status = Outcome::Ignored.name();
+        Self { status, call_id: None, cloned_voice_id: None, threecx_call_id, message, is_kept: false }
     }
 
     fn to(taken: &Taken, threecx_call_id: Option<String>) -> Self {
-        let (status, message) = match taken.outcome {
-            Outcome::Accepted => ("accepted", "accepted".to_owned()),
-            Outcome::Duplicate => ("duplicate", "already known; nothing was done".to_owned()),
-            Outcome::Ignored => ("ignored", "no known call has this id or caller".to_owned()),
-            Outcome::Ended => ("ended", "the call has ended".to_owned()),
-            Outcome::Rejected(cause) => ("rejected", refusal(cause)),
+        let message = match taken.outcome {
+            Outcome::Accepted => "accepted".to_owned(),
+            Outcome::Duplicate => "already known; nothing was done".to_owned(),
+            Outcome::Ignored => "no known call has this id or caller".to_owned(),
+            Outcome::Ended => "the call has ended".to_owned(),
+            Outcome::Rejected(cause) => refusal(cause),
         };
         Self {
-            status,
+            status: taken.outcome.name(),
             call_id: taken.call.map(|call| call.to_string()),
             cloned_voice_id: taken.cached_voice.as_ref().map(|voice| voice.as_str().to_owned()),
             threecx_call_id,
             message,
+            is_kept: taken.is_kept,
         }
     }
 }

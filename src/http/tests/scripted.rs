@@ -60,6 +60,8 @@ pub struct Scripted {
     pub script: Mutex<Script>,
     pub asked: Mutex<Vec<Asked>>,
     kept: Mutex<Vec<WebhookRow>>,
+    /// Webhooks that the engine was to store with an event.
+    with_events: Mutex<Vec<Arc<WebhookRow>>>,
     pub positions: watch::Sender<i64>,
     pub board: Board,
     /// How often health was asked for.
@@ -152,8 +154,12 @@ pub fn ended_call(id: u128) -> EndedCall {
 
 impl Scripted {
     pub fn new() -> Arc<Self> {
-        let taken =
-            Taken { call: Some(CALL), outcome: Outcome::Accepted, cached_voice: Some(VoiceId::new("v1")) };
+        let taken = Taken {
+            call: Some(CALL),
+            outcome: Outcome::Accepted,
+            cached_voice: Some(VoiceId::new("v1")),
+            is_kept: false,
+        };
         let script = Script {
             taken: Ok(taken),
             reported: Ok(ReportOutcome::Applied(CALL)),
@@ -170,6 +176,7 @@ impl Scripted {
             script: Mutex::new(script),
             asked: Mutex::new(Vec::new()),
             kept: Mutex::new(Vec::new()),
+            with_events: Mutex::new(Vec::new()),
             positions: watch::Sender::new(7),
             board,
             health_reads: AtomicUsize::new(0),
@@ -185,6 +192,10 @@ impl Scripted {
     /// The stored webhooks.
     pub fn kept(&self) -> Vec<WebhookRow> {
         self.kept.lock().unwrap().clone()
+    }
+
+    pub fn sent_with_events(&self) -> Vec<Arc<WebhookRow>> {
+        self.with_events.lock().unwrap().clone()
     }
 
     pub fn asked(&self) -> Vec<Asked> {
@@ -225,11 +236,21 @@ pub fn nowhere() -> Pool {
 }
 
 impl Engine for Scripted {
-    fn incoming(&self, call: IncomingCall) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+    fn incoming(
+        &self,
+        call: IncomingCall,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.with_events.lock().unwrap().extend(webhook);
         self.answer(Asked::Incoming(call), |script| script.taken.clone())
     }
 
-    fn notice(&self, notice: PbxNotice) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+    fn notice(
+        &self,
+        notice: PbxNotice,
+        webhook: Option<Arc<WebhookRow>>,
+    ) -> LocalBoxFuture<'_, Result<Taken, Busy>> {
+        self.with_events.lock().unwrap().extend(webhook);
         self.answer(Asked::Notice(notice), |script| script.taken.clone())
     }
 

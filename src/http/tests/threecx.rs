@@ -35,7 +35,9 @@ async fn every_outcome_has_its_status_word() {
         (Outcome::Rejected(Cause::DialRefused), "rejected"),
         (Outcome::Rejected(Cause::Loop), "rejected"),
     ] {
-        server.engine.change(|script| script.taken = Ok(Taken { call: None, outcome, cached_voice: None }));
+        server.engine.change(|script| {
+            script.taken = Ok(Taken { call: None, outcome, cached_voice: None, is_kept: false })
+        });
         let answer = server.post(THREECX, INCOMING).await;
         assert_eq!((answer.status, answer.json()["status"].as_str()), (200, Some(word)));
         assert!(answer.json()["cloned_voice_id"].is_null() && answer.json()["call_id"].is_null());
@@ -43,6 +45,19 @@ async fn every_outcome_has_its_status_word() {
             assert!(answer.json()["message"].as_str().unwrap().contains(cause.name()));
         }
     }
+}
+
+#[actix_web::test]
+async fn a_webhook_goes_to_the_engine_with_its_event_and_is_kept_alone_if_there_was_none() {
+    let server = run();
+    for (is_kept, outcome) in [(true, Outcome::Accepted), (false, Outcome::Duplicate)] {
+        let taken = Taken { call: Some(CALL), outcome, cached_voice: None, is_kept };
+        server.engine.change(|script| script.taken = Ok(taken));
+        assert_eq!(server.post(THREECX, INCOMING).await.status, 200);
+    }
+    let sent = server.engine.sent_with_events();
+    assert_eq!(sent.iter().map(|row| row.provider_id.as_str()).collect::<Vec<_>>(), ["77", "77"]);
+    assert_eq!(server.engine.kept().iter().map(|row| &*row.outcome).collect::<Vec<_>>(), ["duplicate"]);
 }
 
 #[actix_web::test]

@@ -1,10 +1,13 @@
 //! `POST /webhook/3cx`: calls and events of the PBX.
 
+use std::sync::Arc;
+
 use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use precall_actors::api::Busy;
 use precall_call::CallId;
 use precall_providers::wire_record::WireLine;
+use precall_store::events::rows::WebhookRow;
 use uuid::Uuid;
 
 use super::inbox::{self, About};
@@ -50,35 +53,44 @@ pub(crate) async fn webhook(
     let kind = if by_token { KIND_BY_TOKEN } else { KIND };
     let about = About { kind: kind.into(), id, at: happened_at(&body) };
     let answer = in_time(async {
-        let answer = match message {
+        match message {
             // Whoever has read the token in a log must not be able to start a dial or a clone.
-            Message::Incoming(call) if by_token => Answer::begins_nothing(call.threecx_call_id),
-            message => apply(&*app.engine, message).await?,
-        };
-        keep(&app, "POST /webhook/3cx", &answer, about, body).await?;
-        Ok(answer)
+            Message::Incoming(call) if by_token => {
+                let answer = Answer::begins_nothing(call.threecx_call_id);
+                let row = inbox::read_row(about, answer.status, body).await;
+                app.engine.keep_webhook(row).await.map(|()| answer)
+            }
+            message => apply_and_keep(&app, "POST /webhook/3cx", message, about, body).await,
+        }
     });
     let answer = answer.await?;
     response::counted(answer.status, &answer)
 }
 
-/// Keeps a webhook that was applied: in the record of its call, if it has one, and in the inbox.
+/// Applies a webhook and keeps it: in the record of its call, if it has one, and in the inbox. There with the event
+/// that it brought, so that both need one transaction; alone, if it brought none.
 ///
 /// # Errors
-/// If it cannot be stored now.
-pub(super) async fn keep(
+/// If it cannot be applied or stored now.
+pub(super) async fn apply_and_keep(
     app: &AppState,
     what: &'static str,
-    answer: &Answer,
+    message: Message,
     about: About,
     body: Bytes,
-) -> Result<(), Busy> {
+) -> Result<Answer, Busy> {
+    // The outcome is not known yet.
+    let row = Arc::new(inbox::read_row(about, "", body.clone()).await);
+    let answer = apply(&*app.engine, message, Some(Arc::clone(&row))).await?;
     if let Some(call) = answer.call_id.as_deref().and_then(|id| Uuid::try_parse(id).ok()) {
         let line = WireLine::received("3cx", what, &body);
         app.engine.wire().take(CallId(call.as_u128()), line);
     }
-    let row = inbox::read_row(about, answer.status, body).await;
-    app.engine.keep_webhook(row).await
+    if !answer.is_kept {
+        let row = WebhookRow { outcome: answer.status.into(), ..Arc::unwrap_or_clone(row) };
+        app.engine.keep_webhook(row).await?;
+    }
+    Ok(answer)
 }
 
 /// Receives a webhook of a sender that can neither sign nor set a header. It ends calls and adds to them, and begins

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inbox::About;
-use super::threecx::keep;
+use super::threecx::apply_and_keep;
 use super::threecx_proof::{CrmBody, FromCrm};
 use crate::http::app_state::{AppState, in_time};
 use crate::http::error::{Code, Problem};
@@ -54,7 +54,7 @@ pub(crate) async fn lookup(
     query: web::Query<LookupQuery>,
 ) -> Result<HttpResponse, Problem> {
     let message = query.into_inner().message()?;
-    let answer = in_time(apply(&*app.engine, message)).await?;
+    let answer = in_time(apply(&*app.engine, message, None)).await?;
     // Neither the inbox nor the wire record gets it: it says nothing but a number.
     response::counted(answer.status, &Contacts { contacts: [] })
 }
@@ -76,11 +76,7 @@ pub(crate) async fn report(
 ) -> Result<HttpResponse, Problem> {
     let message = parse_report(&body)?;
     let about = About { kind: KIND_OF_REPORT.into(), id: None, at: happened_at(&body) };
-    let answer = in_time(async {
-        let answer = apply(&*app.engine, message).await?;
-        keep(&app, "POST /webhook/3cx/crm/report", &answer, about, body).await?;
-        Ok(answer)
-    });
-    let answer = answer.await?;
+    let kept = apply_and_keep(&app, "POST /webhook/3cx/crm/report", message, about, body);
+    let answer = in_time(kept).await?;
     response::counted(answer.status, &answer)
 }

@@ -6,7 +6,7 @@ use actix::{Context, Handler};
 use precall_base::clock;
 use precall_base::phone_number::CallerNumber;
 use precall_call::{Admission, At, CallId, Cause, Event, Offer, Policy, Proof, Route};
-use precall_store::events::rows::{KeptEnd, RowWrite, Time};
+use precall_store::events::rows::{KeptEnd, RowWrite, Time, WebhookRow};
 use slog::{info, warn};
 use tokio::sync::oneshot;
 
@@ -41,6 +41,8 @@ pub(crate) struct Admitted {
     pub(crate) admission: Admission,
     pub(crate) proof: Proof,
     pub(crate) recording: Option<String>,
+    /// The webhook that brought it, if one did.
+    pub(crate) webhook: Option<Arc<WebhookRow>>,
     pub(crate) now: At,
     /// Whether it is a test call of precall itself.
     pub(crate) canary: bool,
@@ -84,7 +86,7 @@ impl CallSupervisor {
     }
 
     fn incoming(&mut self, message: HandleIncomingCall, ctx: &mut Context<Self>) {
-        let HandleIncomingCall { call: incoming, earlier, answer } = message;
+        let HandleIncomingCall { call: incoming, webhook, earlier, answer } = message;
         let now = clock::now();
         let sighting = self.sighting(
             incoming.threecx_call_id.clone(),
@@ -112,7 +114,7 @@ impl CallSupervisor {
             Some(in_use) => match (self.may_begin(call, &sighting.caller, &line, now), in_use) {
                 (Err(refused), _) => refused,
                 (Ok(()), CalledBack::Talking(talking)) => {
-                    let message = HandleIncomingCall { call: incoming, earlier, answer };
+                    let message = HandleIncomingCall { call: incoming, webhook, earlier, answer };
                     return self.ask_whether_over(talking, message, ctx);
                 }
                 (Ok(()), CalledBack::Ringing(earlier)) => self.refuse_busy(call, &sighting.caller, earlier),
@@ -131,17 +133,21 @@ impl CallSupervisor {
             Route::Bridge | Route::Transfer => Proof::None,
         };
         let recording = incoming.recording_url;
-        let admitted = Admitted { call, sighting, line, admission, proof, recording, now, canary: false };
+        let is_kept = webhook.is_some();
+        let webhook = webhook.map(|webhook| with_outcome(webhook, outcome));
+        let admitted =
+            Admitted { call, sighting, line, admission, proof, recording, webhook, now, canary: false };
         let durable = self.admit(admitted, ctx);
         if let (Admission::Refused(_), Route::Bridge | Route::Transfer) = (admission, line_route) {
             self.refused_before_its_leg(call, now);
         }
-        self.answer_when_durable(call, outcome, voice, durable, answer);
+        let taken = Taken { call: Some(call), outcome, cached_voice: None, is_kept };
+        self.answer_when_durable(taken, voice, durable, answer);
     }
 
     /// Starts the call. The receiver gets a message when the offer is durable.
     pub(crate) fn admit(&mut self, admitted: Admitted, ctx: &mut Context<Self>) -> oneshot::Receiver<Noted> {
-        let Admitted { call, sighting, line, admission, proof, recording, now, canary } = admitted;
+        let Admitted { call, sighting, line, admission, proof, recording, webhook, now, canary } = admitted;
         if admission == Admission::Accepted && !canary {
             let caller = caller_key(&sighting.caller, &line);
             self.services.budgets.lock().call_began(call, caller.as_ref(), now);
@@ -166,7 +172,7 @@ impl CallSupervisor {
         };
         let (first, durable) = oneshot::channel();
         let offer = Offer { policy: Arc::new(Policy { proof, ..policy }), admission };
-        self.start_call(Origin::Offered(offer, recording), context, Some(first), ctx);
+        self.start_call(Origin::Offered { offer, recording, webhook }, context, Some(first), ctx);
         durable
     }
 
@@ -230,11 +236,11 @@ impl CallSupervisor {
         })
     }
 
-    /// Answers in its own task, so that a client that disconnects changes nothing.
+    /// Answers in its own task, so that a client that disconnects changes nothing. `taken` says that the webhook is
+    /// kept if it was sent with the event.
     fn answer_when_durable(
         &self,
-        call: CallId,
-        outcome: Outcome,
+        taken: Taken,
         voice: Option<CallerKey>,
         durable: oneshot::Receiver<Noted>,
         answer: Answer<Taken>,
@@ -244,15 +250,16 @@ impl CallSupervisor {
             let written = tokio::time::timeout(ANSWER_WITHIN, durable).await;
             // A standby knows nothing of what is only in the spool: the sender has to tell the one that leads then.
             let is_known = services.persistence_state.may_go_on();
-            if !matches!(written, Ok(Ok(_))) || !is_known {
+            let (true, Ok(Ok(noted))) = (is_known, written) else {
                 let _ = answer.send(Err(Busy::TooSlow));
                 return;
-            }
+            };
+            let is_kept = taken.is_kept && noted == Noted::Recorded;
             let cached_voice = match voice {
                 Some(key) => book.send(LookUpCached(key)).await.ok().flatten(),
                 None => None,
             };
-            let _ = answer.send(Ok(Taken { call: Some(call), outcome, cached_voice }));
+            let _ = answer.send(Ok(Taken { cached_voice, is_kept, ..taken }));
         });
     }
 
@@ -275,11 +282,13 @@ impl CallSupervisor {
             // Its actor has stopped, which happens only after all its events are durable.
             let _ = done.send(Noted::ChangedNothing);
         }
-        self.answer_when_durable(call, Outcome::Duplicate, caller_key(caller, line), durable, answer);
+        let outcome = Outcome::Duplicate;
+        let taken = Taken { call: Some(call), outcome, cached_voice: None, is_kept: false };
+        self.answer_when_durable(taken, caller_key(caller, line), durable, answer);
     }
 
     fn handle_notice(&mut self, message: HandlePbxNotice, ctx: &mut Context<Self>) {
-        let HandlePbxNotice { notice, answer } = message;
+        let HandlePbxNotice { notice, webhook, answer } = message;
         let now = clock::now();
         let sighting =
             self.sighting(notice.threecx_call_id.clone(), notice.caller.as_deref(), notice.called.as_deref());
@@ -313,8 +322,10 @@ impl CallSupervisor {
         let ended = matches!(event, Event::PbxCallEnded { .. });
         let outcome = if ended { Outcome::Ended } else { Outcome::Accepted };
         let (done, durable) = oneshot::channel();
-        self.deliver(call, Delivery::awaited(event, payload, done), ctx);
-        self.answer_when_durable(call, outcome, None, durable, answer);
+        let taken = Taken { call: Some(call), outcome, cached_voice: None, is_kept: webhook.is_some() };
+        let webhook = webhook.map(|webhook| with_outcome(webhook, outcome));
+        self.deliver(call, Delivery { webhook, ..Delivery::awaited(event, payload, done) }, ctx);
+        self.answer_when_durable(taken, None, durable, answer);
     }
 
     /// Stores the end of an unknown call, so that the call ends when it arrives. Ignores other notices about unknown
@@ -326,7 +337,7 @@ impl CallSupervisor {
         now: At,
         answer: Answer<Taken>,
     ) {
-        let taken = |outcome| Taken { call: None, outcome, cached_voice: None };
+        let taken = |outcome| Taken { call: None, outcome, cached_voice: None, is_kept: false };
         let ended = matches!(kind, PbxNoticeKind::Ended { .. });
         let Some(id) = sighting.threecx_call_id.filter(|_| ended) else {
             let outcome = if ended { Outcome::Ended } else { Outcome::Ignored };
@@ -347,6 +358,12 @@ impl CallSupervisor {
             let _ = answer.send(answered);
         });
     }
+}
+
+/// The webhook with what its sender is told.
+fn with_outcome(mut webhook: Arc<WebhookRow>, outcome: Outcome) -> Arc<WebhookRow> {
+    Arc::make_mut(&mut webhook).outcome = outcome.name().into();
+    webhook
 }
 
 /// The key for voice and budgets of a caller; none for a withheld number.

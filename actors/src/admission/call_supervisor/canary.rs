@@ -57,6 +57,7 @@ impl CallSupervisor {
             admission: Admission::Accepted,
             proof: Proof::None,
             recording: None,
+            webhook: None,
             now: at,
             canary: true,
         };
@@ -113,6 +114,7 @@ impl Handler<CallCanaryNumber> for CallSupervisor {
             admission: Admission::Accepted,
             proof: Proof::None,
             recording: None,
+            webhook: None,
             now: clock::now(),
             canary: true,
         };

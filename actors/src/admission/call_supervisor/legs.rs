@@ -167,7 +167,9 @@ impl CallSupervisor {
         let line = self.line_of_leg(&sighting, participant);
         let proof = self.proof_of(participant, &sighting.caller);
         let (recording, canary) = (None, false);
-        drop(self.admit(Admitted { call, sighting, line, admission, proof, recording, now, canary }, ctx));
+        let webhook = None;
+        let admitted = Admitted { call, sighting, line, admission, proof, recording, webhook, now, canary };
+        drop(self.admit(admitted, ctx));
     }
 
     /// Records the call of a leg that was turned away: each has a row and a cause. Without room in memory only the log

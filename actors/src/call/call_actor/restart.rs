@@ -2,6 +2,7 @@
 
 use actix::{Context, Supervised};
 use precall_call::{CallPart, Event};
+use precall_store::events::rows::RowWrite;
 use slog::warn;
 
 use super::{CallActor, Work};
@@ -26,6 +27,7 @@ impl CallActor {
         for work in std::mem::take(&mut self.work) {
             match work {
                 Work::Record(entry) => self.unsent.push(*entry),
+                Work::Keep(webhook) => self.unsent_webhooks.push(RowWrite::WebhookKept(webhook)),
                 Work::Perform(effect) => self.work.push_back(Work::Perform(effect)),
             }
         }
@@ -40,7 +42,7 @@ impl Supervised for CallActor {
         // After a second panic the current message is taken for the cause and dropped.
         if self.crashes > 1 {
             self.current = None;
-            self.work.retain(|work| matches!(work, Work::Record(_)));
+            self.work.retain(|work| matches!(work, Work::Record(_) | Work::Keep(_)));
             self.after_durable.clear();
         }
     }

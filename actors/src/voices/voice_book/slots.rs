@@ -218,7 +218,11 @@ impl VoiceBook {
             pii: None,
             derived: vec![RowWrite::CacheDropped(dropped)],
         };
-        self.services.persistence.do_send(Append { entries: vec![entry], reply: ctx.address().recipient() });
+        self.services.persistence.do_send(Append {
+            entries: vec![entry],
+            webhooks: Vec::new(),
+            reply: ctx.address().recipient(),
+        });
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! A sender was told, or will be told, that precall took it. So it must not be lost, and people must find it.
 
+use std::sync::Arc;
+
 use deadpool_postgres::{Pool, Transaction};
 use precall_call::At;
 use uuid::Uuid;
@@ -89,7 +91,7 @@ async fn keep_row(transaction: &mut Transaction<'_>, row: &RawRow) -> Result<boo
     };
     let now = At(transaction.query_one(NOW, &[]).await?.try_get(0)?);
     if let Some(webhook) = refused_webhook(&row.typed()?, &reason, Time(now)) {
-        let webhook = RawRow::of(&RowWrite::WebhookKept(Box::new(webhook)))?;
+        let webhook = RawRow::of(&RowWrite::WebhookKept(Arc::new(webhook)))?;
         match try_row(transaction, &webhook).await {
             Err(StoreError::Refused(_)) => {}
             outcome => return outcome.map(|()| false),

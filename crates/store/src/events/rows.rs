@@ -1,6 +1,7 @@
 //! Rows that precall writes with an event: in the same transaction, and only if the event is new.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use precall_call::At;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -112,7 +113,7 @@ pub enum RowWrite {
     /// A report of an unknown conversation. Belongs to no event.
     ReportKept(KeptReport),
     /// A received webhook with its outcome. Belongs to no event.
-    WebhookKept(Box<WebhookRow>),
+    WebhookKept(Arc<WebhookRow>),
 }
 
 /// A closed name: a constant of precall, or read back from the spool.
