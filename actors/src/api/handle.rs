@@ -77,8 +77,8 @@ pub struct EngineHandle {
 }
 
 impl EngineHandle {
-    /// Takes an incoming call. Answers once its event is durable; a client that disconnects changes nothing. `webhook` is
-    /// stored in the same transaction, if an event is stored at all: see [`Taken::is_kept`].
+    /// Takes an incoming call. Answers once its event is durable; a client that disconnects changes nothing. `webhook`
+    /// is stored in the same transaction, if an event is stored at all: see [`Taken::is_kept`].
     ///
     /// # Errors
     /// Why nothing was taken.

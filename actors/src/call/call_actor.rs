@@ -386,9 +386,8 @@ impl CallActor {
         self.services.faults.pass(Point::CallBeforeStep, self.context.id);
         let Some(message) = self.current.as_mut() else { return };
         let (event, payload) = (message.event.clone(), std::mem::take(&mut message.payload));
-        let derived = std::mem::take(&mut message.derived);
-        let webhook = message.webhook.clone();
-        let at = message.at;
+        let (derived, webhook, at) =
+            (std::mem::take(&mut message.derived), message.webhook.clone(), message.at);
         if let Payload::Leg(leg) = &payload {
             self.set_leg(leg, at);
         }

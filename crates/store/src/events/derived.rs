@@ -1,7 +1,7 @@
 //! Rows that derive from events, written in the transaction of their events. They are few and wide, so they travel as
 //! JSON arrays.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use deadpool_postgres::{GenericClient, Transaction};
 use futures_util::future::join_all;
@@ -11,7 +11,8 @@ use serde_json::value::RawValue;
 use tokio_postgres::Statement;
 use uuid::Uuid;
 
-use super::raw::{Json, RawRow, RowKind, storable_text};
+use super::raw::{Json, RawBatch, RawRow, RowKind, storable_text};
+use super::rows::Stream;
 use crate::error::StoreError;
 
 // The row of a later event wins. A poorer report never overwrites a stored transcript or duration, and the status only
@@ -192,9 +193,35 @@ pub const STATEMENTS: &[&str] = &[
     WEBHOOKS,
 ];
 
+/// Which entries of a batch are new.
+#[derive(Default)]
+pub(crate) struct New {
+    pub(super) keys: HashSet<(Stream, Uuid, i64)>,
+    /// The highest position.
+    pub(crate) last: Option<i64>,
+}
+
+impl New {
+    /// All of them.
+    pub(super) fn all_of(batch: &RawBatch) -> Self {
+        let keys = batch.entries.iter().map(|entry| (entry.stream, entry.owner, entry.seq));
+        Self { keys: keys.collect(), last: None }
+    }
+}
+
+/// The rows that derive from the new entries of a batch, and those that belong to no event, with their statements.
+pub(crate) fn rows_of(batch: &RawBatch, new: &New) -> Result<Vec<(&'static str, Json<'static>)>, StoreError> {
+    let of_new = batch.entries.iter().filter(|e| new.keys.contains(&(e.stream, e.owner, e.seq)));
+    let mut derived = DerivedRows::default();
+    for row in of_new.flat_map(|entry| &entry.derived).chain(&batch.rows) {
+        derived.add(row)?;
+    }
+    derived.writes()
+}
+
 /// The rows of a batch by kind, in the order of writing.
 #[derive(Default)]
-pub(super) struct DerivedRows<'a> {
+struct DerivedRows<'a> {
     call_logs: HashMap<Uuid, Latest<'a, CallLogKept<'a>>>,
     conversations: HashMap<(Uuid, String, i32), Latest<'a, ConversationKept<'a>>>,
     others: HashMap<RowKind, Array>,
@@ -247,7 +274,7 @@ fn may_lack_keys(earlier: Option<&RawValue>, later: Option<&RawValue>) -> bool {
 }
 
 impl<'a> DerivedRows<'a> {
-    pub(super) fn add(&mut self, row: &'a RawRow) -> Result<(), StoreError> {
+    fn add(&mut self, row: &'a RawRow) -> Result<(), StoreError> {
         match row.kind {
             RowKind::CallLog => {
                 let kept: CallLogKept<'a> = read(&row.json)?;
@@ -284,7 +311,7 @@ impl<'a> DerivedRows<'a> {
     }
 
     /// The statements and their rows.
-    pub(super) fn writes(mut self) -> Result<Vec<(&'static str, Json<'static>)>, StoreError> {
+    fn writes(mut self) -> Result<Vec<(&'static str, Json<'static>)>, StoreError> {
         let mut array = |kind| self.others.remove(&kind).unwrap_or_default();
         let (filled, named) = (array(RowKind::CacheFilled), array(RowKind::ConversationNamed));
         let arrays = [

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use deadpool_postgres::{Pool, Transaction};
 use uuid::Uuid;
 
-use super::derived::write_rows;
+use super::derived::{rows_of, write_rows};
 use super::event_log;
 use super::raw::{RawBatch, RawEntry};
 use super::refused::write_rows_apart;
 use super::rows::Stream;
-use super::write::{append_in, rows_of};
+use super::write::append_in;
 use crate::error::StoreError;
 use crate::leader::engine_lock;
 

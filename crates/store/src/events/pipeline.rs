@@ -5,11 +5,10 @@ use deadpool_postgres::{Object, Pool};
 use futures_util::future::{join, join4};
 use scopeguard::ScopeGuard;
 
-use super::derived;
+use super::derived::{self, New, rows_of};
 use super::event_log;
 use super::raw::{RawBatch, RawEntry};
 use super::rows::Stream;
-use super::write::{New, rows_of};
 use crate::error::StoreError;
 use crate::leader::engine_lock;
 

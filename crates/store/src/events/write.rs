@@ -6,10 +6,10 @@ use deadpool_postgres::{Pool, Transaction};
 use uuid::Uuid;
 
 pub use super::derived::STATEMENTS;
-use super::derived::{DerivedRows, write_rows};
+use super::derived::{New, rows_of, write_rows};
 use super::event_log::{self, Appended};
 use super::pipeline::{self, Written};
-use super::raw::{Json, RawBatch, RawEntry};
+use super::raw::{RawBatch, RawEntry};
 use super::rows::{Batch, Stream};
 use crate::error::StoreError;
 use crate::leader::engine_lock;
@@ -70,22 +70,6 @@ pub(crate) async fn write_in(
     Ok(new.last)
 }
 
-/// Which entries of a batch are new.
-#[derive(Default)]
-pub(crate) struct New {
-    keys: HashSet<(Stream, Uuid, i64)>,
-    /// The highest position.
-    pub(crate) last: Option<i64>,
-}
-
-impl New {
-    /// All of them.
-    pub(super) fn all_of(batch: &RawBatch) -> Self {
-        let keys = batch.entries.iter().map(|entry| (entry.stream, entry.owner, entry.seq));
-        Self { keys: keys.collect(), last: None }
-    }
-}
-
 /// Appends entries to their logs.
 pub(crate) async fn append_in<'a>(
     transaction: &Transaction<'_>,
@@ -100,14 +84,4 @@ pub(crate) async fn append_in<'a>(
         }
     }
     Ok(new)
-}
-
-/// The rows that derive from the new entries of a batch, and those that belong to no event, with their statements.
-pub(crate) fn rows_of(batch: &RawBatch, new: &New) -> Result<Vec<(&'static str, Json<'static>)>, StoreError> {
-    let of_new = batch.entries.iter().filter(|e| new.keys.contains(&(e.stream, e.owner, e.seq)));
-    let mut derived = DerivedRows::default();
-    for row in of_new.flat_map(|entry| &entry.derived).chain(&batch.rows) {
-        derived.add(row)?;
-    }
-    derived.writes()
 }
