@@ -6,6 +6,7 @@
     reason = "figures for people, and recordings made of a sine"
 )]
 
+pub mod actors;
 pub mod bare_speaker;
 pub mod callers;
 pub mod child;
