@@ -113,7 +113,8 @@ fn notice(caller: String, kind: PbxNoticeKind) -> Message {
 fn with_plus(number: &str) -> Text {
     let trimmed = number.trim();
     let has_lost_it = number.starts_with(' ') && trimmed.starts_with(|letter: char| letter.is_ascii_digit());
-    if has_lost_it { Text::of(&format!("+{trimmed}")) } else { Text::of(trimmed) }
+    let came = number.chars().count();
+    if has_lost_it { Text::of_long(&format!("+{trimmed}"), came) } else { Text::of_long(trimmed, came) }
 }
 
 /// `hh:mm:ss`; `None` for other text.

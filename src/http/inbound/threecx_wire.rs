@@ -236,37 +236,39 @@ fn not_json(error: &serde_json::Error) -> Problem {
     Problem::new(Code::BadJson, format!("the body {what} (line {line}, column {column})"))
 }
 
-/// Text, or a number as text; `None` for other values and for empty text.
+/// Text, or a number as text; `None` for other values and for empty text. With the number of characters that came:
+/// limits are those of the API's description, so what is left out counts too.
 #[derive(Debug, Default)]
-pub(super) struct Text(pub(super) Option<String>);
+pub(super) struct Text(pub(super) Option<String>, usize);
 
 impl Text {
     pub(super) fn of(text: &str) -> Self {
-        let text = trimmed(text);
-        Self((!text.is_empty()).then(|| text.to_owned()))
+        Self::of_long(trimmed(text), text.chars().count())
+    }
+
+    /// A text of which so many characters came.
+    pub(super) fn of_long(text: &str, came: usize) -> Self {
+        Self((!text.is_empty()).then(|| text.to_owned()), came)
     }
 
     /// An id. A control character inside it becomes U+FFFD: PostgreSQL allows no NUL in text, and without the character
     /// two ids could become one.
     fn id(self, field: &str) -> Result<Option<String>, Problem> {
         let visible = |letter: char| if letter.is_control() { char::REPLACEMENT_CHARACTER } else { letter };
-        let text = self.0.map(|text| text.chars().map(visible).collect());
-        Self(text).limited(field, TEXT_MAX)
+        Ok(self.limited(field, TEXT_MAX)?.map(|text| text.chars().map(visible).collect()))
     }
 
     /// A text without control characters.
     pub(super) fn bounded(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
-        let text = self.0.map(|text| text.chars().filter(|letter| !letter.is_control()).collect());
-        Self(text).limited(field, longest)
+        let visible = |text: String| text.chars().filter(|letter| !letter.is_control()).collect();
+        Ok(self.limited(field, longest)?.map(visible))
     }
 
     fn limited(self, field: &str, longest: usize) -> Result<Option<String>, Problem> {
-        match self.0 {
-            Some(text) if text.chars().count() > longest => {
-                Err(Problem::new(Code::BadField, format!("{field} is longer than {longest} characters")))
-            }
-            text => Ok(text),
+        if self.1 > longest {
+            return Err(Problem::new(Code::BadField, format!("{field} is longer than {longest} characters")));
         }
+        Ok(self.0)
     }
 }
 
@@ -290,34 +292,34 @@ impl<'de> Visitor<'de> for TextVisitor {
     }
 
     fn visit_u64<E>(self, number: u64) -> Result<Text, E> {
-        Ok(Text(Some(number.to_string())))
+        Ok(Text::of(&number.to_string()))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Text, E> {
-        Ok(Text(Some(number.to_string())))
+        Ok(Text::of(&number.to_string()))
     }
 
     fn visit_f64<E>(self, _: f64) -> Result<Text, E> {
         // Not reached: `exact_numbers` has made every fraction a text.
-        Ok(Text(None))
+        Ok(Text::default())
     }
 
     fn visit_bool<E>(self, _: bool) -> Result<Text, E> {
-        Ok(Text(None))
+        Ok(Text::default())
     }
 
     fn visit_unit<E>(self) -> Result<Text, E> {
-        Ok(Text(None))
+        Ok(Text::default())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Text, A::Error> {
         while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
+        Ok(Text::default())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Text, A::Error> {
         while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Text(None))
+        Ok(Text::default())
     }
 }
 

@@ -33,7 +33,11 @@ fn the_number_of_a_look_up_is_read_in_every_encoding() {
     for (query, code) in [("direction=Inbound", Code::NoCall), ("number=+", Code::NoCall)] {
         assert_eq!(looked_up(query).unwrap_err().code, code, "{query}");
     }
-    assert_eq!(looked_up(&format!("number={}", "1".repeat(256))).unwrap_err().code, Code::BadField);
+    // What is left out counts too.
+    for (digits, more) in [(256, ""), (255, "%C2%85"), (255, "+")] {
+        let query = format!("number={}{more}", "1".repeat(digits));
+        assert_eq!(looked_up(&query).unwrap_err().code, Code::BadField, "{query}");
+    }
     assert!(matches!(looked_up("number=1&direction=Outbound").unwrap(), Message::Outbound { .. }));
 }
 

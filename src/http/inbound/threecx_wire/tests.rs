@@ -42,6 +42,21 @@ fn fields_are_read_leniently() {
 }
 
 #[test]
+fn a_text_that_came_too_long_is_refused_whatever_of_it_is_left_out() {
+    let (longest, more) = ("1".repeat(255), ["1", " ", "\\u0000", "\\u0085"]);
+    for field in ["call_id", "caller_id", "called_number"] {
+        let body = |text: &str| {
+            let other = if field == "call_id" { "caller_id" } else { "call_id" };
+            format!(r#"{{"event_type":"IncomingCall","{other}":"7","{field}":"{text}"}}"#)
+        };
+        assert!(parse(body(&longest).as_bytes()).is_ok(), "{field}");
+        for more in more {
+            assert_eq!(refused(&body(&format!("{longest}{more}"))), Code::BadField, "{field}, {more:?}");
+        }
+    }
+}
+
+#[test]
 fn notices_are_distinguished() {
     let kind = |body: &str| match parse(body.as_bytes()).unwrap() {
         Message::Notice(notice) => notice.kind,
