@@ -82,7 +82,7 @@ pub(crate) struct HandleIncomingCall {
 pub(crate) struct HandlePbxNotice {
     /// The content of the webhook.
     pub notice: PbxNotice,
-    /// As of [`HandleIncomingCall`].
+    /// The webhook as it came, to be stored with the event; none if it is stored already.
     pub webhook: Option<Arc<WebhookRow>>,
     /// Receives the result.
     pub answer: Answer<Taken>,

@@ -236,8 +236,8 @@ impl CallSupervisor {
         })
     }
 
-    /// Answers in its own task, so that a client that disconnects changes nothing. `taken` says that the webhook is
-    /// kept if it was sent with the event.
+    /// Answers in its own task, so that a client that disconnects changes nothing. `taken.is_kept` comes in as whether
+    /// the webhook went along with the event; it stays true only if the event was recorded.
     fn answer_when_durable(
         &self,
         taken: Taken,

@@ -1,7 +1,7 @@
 //! Rows that derive from events, written in the transaction of their events. They are few and wide, so they travel as
 //! JSON arrays.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use deadpool_postgres::{GenericClient, Transaction};
 use futures_util::future::join_all;
@@ -11,8 +11,7 @@ use serde_json::value::RawValue;
 use tokio_postgres::Statement;
 use uuid::Uuid;
 
-use super::raw::{Json, RawBatch, RawRow, RowKind, storable_text};
-use super::rows::Stream;
+use super::raw::{Json, RawBatch, RawEntry, RawRow, RowKind, storable_text};
 use crate::error::StoreError;
 
 // The row of a later event wins. A poorer report never overwrites a stored transcript or duration, and the status only
@@ -193,25 +192,12 @@ pub const STATEMENTS: &[&str] = &[
     WEBHOOKS,
 ];
 
-/// Which entries of a batch are new.
-#[derive(Default)]
-pub(crate) struct New {
-    pub(super) keys: HashSet<(Stream, Uuid, i64)>,
-    /// The highest position.
-    pub(crate) last: Option<i64>,
-}
-
-impl New {
-    /// All of them.
-    pub(super) fn all_of(batch: &RawBatch) -> Self {
-        let keys = batch.entries.iter().map(|entry| (entry.stream, entry.owner, entry.seq));
-        Self { keys: keys.collect(), last: None }
-    }
-}
-
 /// The rows that derive from the new entries of a batch, and those that belong to no event, with their statements.
-pub(crate) fn rows_of(batch: &RawBatch, new: &New) -> Result<Vec<(&'static str, Json<'static>)>, StoreError> {
-    let of_new = batch.entries.iter().filter(|e| new.keys.contains(&(e.stream, e.owner, e.seq)));
+pub(crate) fn rows_of(
+    batch: &RawBatch,
+    is_new: impl Fn(&RawEntry) -> bool,
+) -> Result<Vec<(&'static str, Json<'static>)>, StoreError> {
+    let of_new = batch.entries.iter().filter(|entry| is_new(entry));
     let mut derived = DerivedRows::default();
     for row in of_new.flat_map(|entry| &entry.derived).chain(&batch.rows) {
         derived.add(row)?;

@@ -122,9 +122,6 @@ pub(crate) async fn append(
     stream: Stream,
     entries: &[&RawEntry],
 ) -> Result<Vec<Appended>, StoreError> {
-    if entries.is_empty() {
-        return Ok(Vec::new());
-    }
     let new = insert(transaction, stream, entries).await?;
     if new.len() < entries.len() {
         keep_conflicts(transaction, stream, entries).await?;

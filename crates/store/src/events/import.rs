@@ -63,7 +63,7 @@ async fn together(pool: &Pool, batch: Arc<RawBatch>, acting: u64) -> Result<Impo
     // Megabytes of JSON: not on the thread that other connections wait for.
     let of_rows = Arc::clone(&batch);
     let last = new.last;
-    let rows = tokio::task::spawn_blocking(move || rows_of(&of_rows, &new)).await;
+    let rows = tokio::task::spawn_blocking(move || rows_of(&of_rows, |entry| new.has(entry))).await;
     let rows = rows.map_err(|error| StoreError::Unavailable(error.to_string()))??;
     write_rows(&transaction, rows).await?;
     transaction.commit().await?;

@@ -6,7 +6,7 @@ use deadpool_postgres::{Pool, Transaction};
 use uuid::Uuid;
 
 pub use super::derived::STATEMENTS;
-use super::derived::{New, rows_of, write_rows};
+use super::derived::{rows_of, write_rows};
 use super::event_log::{self, Appended};
 use super::pipeline::{self, Written};
 use super::raw::{RawBatch, RawEntry};
@@ -66,8 +66,22 @@ pub(crate) async fn write_in(
     batch: &RawBatch,
 ) -> Result<Option<i64>, StoreError> {
     let new = append_in(transaction, batch.entries.iter()).await?;
-    write_rows(transaction, rows_of(batch, &new)?).await?;
+    write_rows(transaction, rows_of(batch, |entry| new.has(entry))?).await?;
     Ok(new.last)
+}
+
+/// Which entries of a batch were new.
+#[derive(Default)]
+pub(crate) struct New {
+    keys: HashSet<(Stream, Uuid, i64)>,
+    /// The highest position.
+    pub(crate) last: Option<i64>,
+}
+
+impl New {
+    pub(crate) fn has(&self, entry: &RawEntry) -> bool {
+        self.keys.contains(&(entry.stream, entry.owner, entry.seq))
+    }
 }
 
 /// Appends entries to their logs.
