@@ -39,7 +39,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_http::{HttpService, Protocol};
+use actix_http::{HttpService, Protocol, Request};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, map_config};
 use actix_web::dev::{AppConfig, Server, fn_service};
 use actix_web::http::KeepAlive;
@@ -75,6 +75,8 @@ const DISCONNECT_TIME: Duration = Duration::from_secs(3);
 const SHUTDOWN_SECONDS: u64 = 5;
 /// Threads of one worker for large bodies.
 const BLOCKING_THREADS: usize = 2;
+/// Heads of requests that actix-http keeps on a thread to use them again, at most.
+const HEADS_KEPT: usize = 128;
 
 /// The OpenAPI document, as `/api/v1/openapi.json` sends it.
 #[must_use]
@@ -169,6 +171,7 @@ fn start(
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals();
     let server = server.listen("precall", listener, move || {
+        take_heads();
         let (state, webhooks) = (app.clone(), webhooks.clone());
         let app = App::new()
             .app_data(state.clone())
@@ -202,4 +205,10 @@ fn start(
         .and_then(http)
     })?;
     Ok(server.run())
+}
+
+/// Takes the memory that this thread would keep of its busiest moment: the heads of as many requests as were ever open
+/// at once, 0.9 MiB in all. Taken later, it looks like a leak for hours.
+fn take_heads() {
+    drop((0..HEADS_KEPT).map(|_| Request::new()).collect::<Vec<_>>());
 }

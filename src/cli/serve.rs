@@ -1,6 +1,7 @@
 //! `precall serve`: runs the service until SIGTERM or Ctrl-C.
 
 use std::io::Write;
+use std::time::Duration;
 
 use precall_actors::runtime::fault_injection::Faults;
 use slog::{info, warn};
@@ -10,6 +11,9 @@ use super::{Exit, database_look, env_file, unusable};
 use crate::app::Application;
 use crate::config::{Config, ConfigSource};
 use crate::logging::{self, Format};
+
+/// Time limit for stopping when an actor has ended that nothing works without.
+const BROKEN_STOP: Duration = Duration::from_secs(3);
 
 #[derive(Clone, Copy, Debug, Default, clap::Args)]
 pub(super) struct Arguments {
@@ -76,6 +80,11 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     match end {
         End::Asked => app.stop().await,
         End::Superseded => app.stop_now().await,
+        End::Broken(actor) => {
+            slog::error!(log, "an actor has panicked too often, and precall ends with it"; "actor" => actor);
+            // Who would answer may be the one that has ended.
+            let _ = tokio::time::timeout(BROKEN_STOP, app.stop_now()).await;
+        }
         End::Refused(ref words) => {
             slog::error!(log, "precall cannot start"; "error" => words);
             eprintln!("precall: {words}");
@@ -85,7 +94,7 @@ pub(super) async fn run(arguments: Arguments) -> Exit {
     drop(logging);
     match end {
         End::Asked => Exit::Good,
-        End::Superseded => Exit::Failed,
+        End::Superseded | End::Broken(_) => Exit::Failed,
         End::Refused(_) => Exit::Unusable,
     }
 }
@@ -97,6 +106,8 @@ enum End {
     Asked,
     /// Another process acts on the database. Restarted, this process is a standby.
     Superseded,
+    /// This actor has panicked too often.
+    Broken(&'static str),
     /// The settings would leave live callers behind.
     Refused(String),
 }
@@ -134,6 +145,7 @@ async fn until_stopped(app: &Application, signals: &mut Signals) -> End {
             _ = signals.interrupt.recv() => return End::Asked,
             () = app.asked_to_stop() => return End::Asked,
             () = engine.superseded() => return End::Superseded,
+            actor = engine.vital_actor_ended() => return End::Broken(actor),
             words = engine.start_refused() => return End::Refused(words),
             _ = signals.hang_up.recv() => app.begin_reload("SIGHUP"),
         }

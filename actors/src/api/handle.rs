@@ -206,6 +206,11 @@ impl EngineHandle {
         self.services.persistence_state.leadership().superseded().await;
     }
 
+    /// Waits until an actor without which nothing works has panicked too often, and names it. The process must end then.
+    pub async fn vital_actor_ended(&self) -> &'static str {
+        self.services.vital.ended().await
+    }
+
     /// How far events may be read: the last position, as it changes.
     #[must_use]
     pub fn positions(&self) -> watch::Receiver<i64> {

@@ -31,6 +31,7 @@ use crate::pbx::pbx_side::PbxSide;
 use crate::runtime::clients::Clients;
 use crate::runtime::fault_injection::Faults;
 use crate::runtime::per_arbiter::PerArbiter;
+use crate::runtime::restart_in_place::VitalActors;
 use crate::voices::voice_book::VoiceBook;
 
 /// Why no conversation was opened.
@@ -53,6 +54,8 @@ pub struct CallServices {
     pub persistence: Addr<PersistenceActor>,
     /// Whether events can be written now, and whether this process is the leader.
     pub persistence_state: Arc<PersistenceState>,
+    /// Whether an actor without which nothing works has ended.
+    pub vital: VitalActors,
     /// Database connections for reads.
     pub pool: Pool,
     /// Decides which voice a call gets.

@@ -60,7 +60,8 @@ impl Recovery {
                 pace,
                 log: self.services.log.clone(),
             };
-            reserved.start(&actix::Arbiter::current(), move |_| PbxFeed::new(feed));
+            let home = actix::Arbiter::current();
+            reserved.start_vital(&home, &self.services.vital, move |_| PbxFeed::new(feed));
             self.mark_acting();
         }
     }

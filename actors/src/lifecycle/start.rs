@@ -58,7 +58,7 @@ use crate::runtime::clients::elevenlabs_clients;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::runtime::mailbox_age::MailboxAges;
 use crate::runtime::per_arbiter::PerArbiter;
-use crate::runtime::restart_in_place::{reserve, start_in_place};
+use crate::runtime::restart_in_place::{VitalActors, reserve};
 use crate::voices::known_database::KnownDatabase;
 use crate::voices::services::VoiceServices;
 use crate::voices::voice_book::VoiceBook;
@@ -124,10 +124,14 @@ impl Engine {
             state.spool_failed(problem);
         }
         let spool = settings.spool.as_ref().map(|spool| spool.handle.clone());
+        let vital = VitalActors::default();
         let persistence = {
             let (pool, state, log) = (settings.writing_pool, Arc::clone(&state), settings.log.clone());
             let spool = spool.clone();
-            start_in_place(&writing.handle(), move |_| PersistenceActor::new(pool, spool, state, log))
+            let (address, reserved) = reserve();
+            let make = move |_: &mut _| PersistenceActor::new(pool, spool, state, log);
+            reserved.start_vital(&writing.handle(), &vital, make);
+            address
         };
         let spool_root = settings.spool.map(|spool| spool.root);
         let permitting = Arc::clone(&state);
@@ -208,6 +212,7 @@ impl Engine {
         let services = Arc::new(CallServices {
             persistence,
             persistence_state: state,
+            vital: vital.clone(),
             pin_checks: PinChecks::new(settings.pool.clone(), settings.log.clone()),
             pool: settings.pool,
             voice_book: voice_book.clone(),
@@ -233,7 +238,8 @@ impl Engine {
         let host = Arc::new(HostWatch::new(reloadable.max_live_calls, services.log.clone()));
         let revoked_voices = supervisor.clone().recipient();
         let (book_services, job_arbiter) = (Arc::clone(&voices), home.clone());
-        reserved_book.start(&home, move |_| VoiceBook::new(book_services, revoked_voices, job_arbiter));
+        let make = move |_: &mut _| VoiceBook::new(book_services, revoked_voices, job_arbiter);
+        reserved_book.start_vital(&home, &vital, make);
         let recovery = Recovery {
             services: Arc::clone(&services),
             voices,
@@ -255,13 +261,13 @@ impl Engine {
         let (default_lines, _) = Lines::new(reloadable.default_line.clone(), &[], recovery.region);
         let terms = recovery.terms(default_lines, &reloadable);
         let (of_supervisor, handles) = (Arc::clone(&services), call_handles.clone());
-        reserved_supervisor.start(&home, move |_| {
+        reserved_supervisor.start_vital(&home, &vital, move |_| {
             let UseLines { lines, rules, admission } = terms;
             CallSupervisor::new(of_supervisor, admission, lines, DialGuard::new(rules), handles)
         });
         let (of_reports, supervisor_of_reports) = (Arc::clone(&services), supervisor.clone());
         let wait = settings.report_wait;
-        start_in_place(&home, move |_| {
+        reserve().1.start_vital(&home, &vital, move |_| {
             ReportCollector::new(of_reports, supervisor_of_reports, wait, REPORT_ROUND.min(wait))
         });
         let heartbeats =

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::load::open_loop;
+use super::load::{Exchange, open_loop};
 use super::world::{SECRET, World, incoming};
 use super::{Outcome, client};
 
@@ -12,6 +12,8 @@ use super::{Outcome, client};
 const RATE: u32 = 100;
 const ALL_TALK_WITHIN: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// A busy service asks for a webhook again (503), and a PBX sends it again.
+const TRIES_MAX: u32 = 5;
 
 /// The PBX's id of a call, by its ordinal.
 pub fn call_id(ordinal: usize) -> String {
@@ -33,9 +35,19 @@ pub async fn ring(world: &mut World, callers: Vec<String>, already: usize) -> Ou
         .iter()
         .enumerate()
         .map(|(i, caller)| client::webhook(SECRET, &incoming(&call_id(already.saturating_add(i)), caller)));
-    let exchanges = open_loop(world.service.address, RATE, requests.collect()).await?;
-    if let Some(refused) = exchanges.iter().find(|exchange| exchange.answer.status != 200) {
-        return Err(format!("a call was not taken: {:?}", refused.answer.json()).into());
+    let mut waiting: Vec<Vec<u8>> = requests.collect();
+    for attempt in 1..=TRIES_MAX {
+        let exchanges = open_loop(world.service.address, RATE, waiting.clone()).await?;
+        let is_over = |exchange: &&Exchange| exchange.answer.status != 503 || attempt == TRIES_MAX;
+        if let Some(refused) = exchanges.iter().filter(is_over).find(|exchange| exchange.answer.status != 200)
+        {
+            return Err(format!("a call was not taken: {:?}", refused.answer.json()).into());
+        }
+        let busy = exchanges.iter().filter(|exchange| exchange.answer.status == 503);
+        waiting = busy.filter_map(|exchange| waiting.get(exchange.ordinal).cloned()).collect();
+        if waiting.is_empty() {
+            break;
+        }
     }
     let begun = Instant::now();
     let talking = "select count(*) from call_log where state = 'conversing'";
