@@ -420,7 +420,8 @@ impl AgentSession {
             self.expect_after_audio = false;
             self.caller_speech = None;
             self.turn.expect_nothing();
-            self.timer.agent_audio(now);
+            let goes_on = !self.audio.is_empty() || self.pause.agent_is_heard(now);
+            self.timer.agent_audio(goes_on, now);
             self.audio.push(event, pcm);
         }
     }

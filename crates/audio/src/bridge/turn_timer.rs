@@ -60,11 +60,13 @@ impl TurnTimer {
         }
     }
 
-    /// Audio of the agent arrived.
-    pub(crate) fn agent_audio(&mut self, now: Instant) {
+    /// Audio of the agent arrived. It answers nothing when it goes on with what the caller hears now: a provider may
+    /// send its pieces one by one, and a caller in a noisy place is never silent.
+    pub(crate) fn agent_audio(&mut self, goes_on: bool, now: Instant) {
         let word = self.last_word.take();
         let spoken = std::mem::take(&mut self.spoken);
-        let Some(LastWord { arrived, sent }) = word.filter(|_| spoken >= SPEECH_MIN) else { return };
+        let is_answer = spoken >= SPEECH_MIN && !goes_on;
+        let Some(LastWord { arrived, sent }) = word.filter(|_| is_answer) else { return };
         let sent = sent.unwrap_or(now);
         let answered_after = now.saturating_duration_since(arrived);
         if answered_after <= ANSWER_WITHIN && self.answer.is_none() {

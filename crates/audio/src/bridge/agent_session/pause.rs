@@ -8,6 +8,8 @@ use crate::bridge::session_stage::Stage;
 /// The agent has ended its turn when none of its audio was written for this long: the provider may stop for a moment
 /// between two sentences.
 const AGENT_PAUSE: Duration = Duration::from_millis(500);
+/// Audio of the agent that arrives so soon after its last words goes on with them.
+const AGENT_BREATH: Duration = Duration::from_millis(200);
 /// After the caller's last word the provider has this time to say that it was heard. Then it is the agent's turn.
 const CALLER_PAUSE: Duration = Duration::from_millis(1_500);
 
@@ -36,6 +38,11 @@ impl Pause {
     /// The caller's speech arrived.
     pub(super) fn caller_spoke(&mut self, at: Instant) {
         self.caller_spoke = Some(at);
+    }
+
+    /// Whether a word of the agent was written a moment ago.
+    pub(super) fn agent_is_heard(&self, now: Instant) -> bool {
+        self.agent_written.is_some_and(|at| now.saturating_duration_since(at) < AGENT_BREATH)
     }
 
     fn has_begun(&self, now: Instant) -> bool {

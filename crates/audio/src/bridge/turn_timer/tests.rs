@@ -22,8 +22,8 @@ fn a_turn_is_split_into_our_share_and_the_providers() {
     timer.all_sent(said + 40 * MS);
     // Silence goes on being sent; it does not move the last word.
     timer.all_sent(said + 100 * MS);
-    timer.agent_audio(said + 840 * MS);
-    timer.agent_audio(said + 860 * MS);
+    timer.agent_audio(false, said + 840 * MS);
+    timer.agent_audio(false, said + 860 * MS);
     let turn = timer.written(said + 855 * MS).unwrap();
     assert_eq!(turn, TurnTime { provider: 800 * MS, ours: 55 * MS });
     assert_eq!(timer.written(said + 900 * MS), None, "a turn ends once");
@@ -33,13 +33,13 @@ fn a_turn_is_split_into_our_share_and_the_providers() {
 fn noise_silence_and_late_words_are_no_turns() {
     let start = Instant::now();
     let mut timer = TurnTimer::default();
-    timer.agent_audio(start);
+    timer.agent_audio(false, start);
     assert_eq!(timer.written(start + MS), None, "the agent began");
     timer.caller_spoke(60 * MS, start);
-    timer.agent_audio(start + 500 * MS);
+    timer.agent_audio(false, start + 500 * MS);
     assert_eq!(timer.written(start + 510 * MS), None, "a click");
     let said = speak(&mut timer, start);
-    timer.agent_audio(said + Duration::from_secs(21));
+    timer.agent_audio(false, said + Duration::from_secs(21));
     assert_eq!(timer.written(said + Duration::from_secs(22)), None, "the agent began anew");
 }
 
@@ -47,7 +47,7 @@ fn noise_silence_and_late_words_are_no_turns() {
 fn words_that_are_still_here_when_the_answer_comes_are_our_share() {
     let mut timer = TurnTimer::default();
     let said = speak(&mut timer, Instant::now());
-    timer.agent_audio(said + 100 * MS);
+    timer.agent_audio(false, said + 100 * MS);
     let turn = timer.written(said + 120 * MS).unwrap();
     assert_eq!(turn, TurnTime { provider: Duration::ZERO, ours: 120 * MS });
 }
@@ -68,7 +68,21 @@ fn an_interrupted_answer_that_nobody_heard_is_no_turn() {
     let mut timer = TurnTimer::default();
     let said = speak(&mut timer, Instant::now());
     timer.all_sent(said);
-    timer.agent_audio(said + 300 * MS);
+    timer.agent_audio(false, said + 300 * MS);
     timer.interrupted(said + 310 * MS);
     assert_eq!(timer.written(said + 320 * MS), None);
+}
+
+#[test]
+fn pieces_of_one_answer_are_one_turn_however_loud_the_caller_is() {
+    let mut timer = TurnTimer::default();
+    let said = speak(&mut timer, Instant::now());
+    timer.agent_audio(false, said);
+    assert!(timer.written(said).is_some());
+    let meanwhile = speak(&mut timer, said);
+    timer.agent_audio(true, meanwhile);
+    assert_eq!(timer.written(meanwhile), None, "the agent goes on");
+    let later = speak(&mut timer, meanwhile);
+    timer.agent_audio(false, later);
+    assert!(timer.written(later).is_some(), "the agent was silent in between");
 }
