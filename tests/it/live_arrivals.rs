@@ -7,7 +7,7 @@ use precall_simulators::threecx::{Fault, Mode, NewCall, WebhookMode};
 use serde_json::json;
 use slog::{Drain, Logger, OwnedKVList, Record};
 
-use crate::support::{CALLED, CLIENT, DIAL, PERSON, PbxPlan, PbxWorld, ended, incoming};
+use crate::support::{CALLED, CLIENT, DIAL, PERSON, PbxPlan, PbxWorld, connect_to, ended, incoming};
 
 #[actix::test]
 async fn a_ringing_leg_is_answered_and_a_connected_leg_is_greeted() {
@@ -188,5 +188,35 @@ async fn legs_of_other_dns_are_ignored() {
         assert!(!line.contains(&ours[1..]), "a complete phone number in the log: {line}");
     }
     assert_eq!(world.simulator.voices().as_array().map(Vec::len), Some(1), "{}", json!(lines));
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_leg_that_appears_while_its_call_ends_without_one_is_a_call_of_its_own() {
+    let world = PbxWorld::new().await;
+    let caller = world.known_caller(1).await;
+    // The PBX numbers its calls.
+    let first: u64 = world.rings(&world.known_caller(2).await).parse().unwrap();
+    world.hangs_up(&first.to_string());
+    let pbx_id = (first + 1).to_string();
+    let announced = world.ring(&pbx_id, &caller).await;
+    // The end of the call cannot be written: for the supervisor it is live until it is.
+    std::fs::remove_dir_all(world.spool()).unwrap();
+    let mut blocking = connect_to(&world.url).await;
+    let lock = blocking.transaction().await.unwrap();
+    lock.batch_execute("lock table call_events in access exclusive mode").await.unwrap();
+    let is_over = || async {
+        let live = world.app.engine().live();
+        live.iter().all(|call| call.id.0 != announced.as_u128() || call.state == "released")
+    };
+    world.until("the call has given its leg up", is_over).await;
+    assert_eq!(world.rings(&caller), pbx_id);
+    let leg = format!("/participants/{}", world.report(&pbx_id).participant_id);
+    world.until("precall has seen the leg", || async { !world.asked("GET", &leg).is_empty() }).await;
+    lock.rollback().await.unwrap();
+    world.at_pbx(&pbx_id, "precall plays into the leg", |call| call.posts_opened == 1).await;
+    let row = world.released(announced).await;
+    assert_eq!(row.get::<_, String>("cause"), "no_leg");
+    assert_ne!(world.call_of(&pbx_id).await, announced);
     world.stop().await;
 }

@@ -51,24 +51,32 @@ async fn an_early_end_is_deleted_once_its_call_has_arrived() {
 #[actix::test]
 async fn an_unreadable_log_ends_only_its_own_call() {
     let plan = Plan { conversation: Duration::from_millis(1_500), ..Plan::default() };
-    let world = World::with(plan.env("MAX_LIVE_CALLS", "2")).await;
-    let (first, second) = (world.known_caller(1).await, world.known_caller(2).await);
-    let (broken, whole) = (world.ring("pbx-1", &first).await, world.ring("pbx-2", &second).await);
-    for call in [broken, whole] {
-        world.conversation(call, "greeting").await;
+    let world = World::with(plan.env("MAX_LIVE_CALLS", "4")).await;
+    let mut calls = Vec::new();
+    for n in 1..=4 {
+        calls.push(world.ring(&format!("pbx-{n}"), &world.known_caller(n).await).await);
     }
+    for call in &calls {
+        world.conversation(*call, "greeting").await;
+    }
+    // The first two are read back by themselves, and the others together.
+    let broken = calls.remove(2);
     let spoil = "update call_events set event = '{\"v\": 99}' where call = $1 and seq = 2";
     world.execute(spoil, &[&broken]).await;
     let world = world.restart().await;
     let row = world.released(broken).await;
     assert_eq!(row.get::<_, String>("cause"), "unreadable_log");
     assert_eq!(row.get::<_, String>("blame"), "precall");
-    world.completed(whole).await;
-    let (third, fourth) = (world.known_caller(3).await, world.known_caller(4).await);
-    world.ring("pbx-3", &third).await;
+    for call in calls {
+        world.completed(call).await;
+    }
+    for n in 5..=7 {
+        world.ring(&format!("pbx-{n}"), &world.known_caller(n).await).await;
+    }
     // A released call's slot is free shortly after its row is written.
-    let taken = || async { world.post_3cx(&incoming("pbx-4", &fourth)).await.0 == 200 };
-    world.until("there is a slot for a second call", taken).await;
-    assert_eq!(world.app.engine().live().len(), 2, "two calls are live at once");
+    let last = world.known_caller(8).await;
+    let taken = || async { world.post_3cx(&incoming("pbx-8", &last)).await.0 == 200 };
+    world.until("there is a slot for a fourth call", taken).await;
+    assert_eq!(world.app.engine().live().len(), 4, "four calls are live at once");
     world.stop().await;
 }

@@ -11,9 +11,10 @@ use crate::tree::{catches, holds, spares, tree};
 const CLOCK: [&str; 3] = ["crates/base/src/clock/host.rs", "src/logging/drain.rs", "crates/simulators/"];
 
 /// Files that may measure a wait or a duration that no call's log ever sees, and why.
-const STOPWATCHES: [(&str, &str); 24] = [
+const STOPWATCHES: [(&str, &str); 25] = [
     ("actors/src/lifecycle/", "waits for what it starts and stops"),
     ("actors/src/erasure/", "waits for deletions elsewhere"),
+    ("actors/src/runtime/restart_in_place.rs", "how long an actor has not panicked"),
     ("crates/audio/src/", "paces audio"),
     ("crates/providers/src/elevenlabs/pages.rs", "one deadline over several pages"),
     ("crates/providers/src/threecx/token_keeper.rs", "how often tokens are revoked"),

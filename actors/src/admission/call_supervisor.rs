@@ -6,6 +6,7 @@ mod canary;
 mod legs;
 mod rehydrate;
 mod reports;
+mod settled;
 mod start;
 mod supervise;
 
@@ -16,11 +17,11 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle, AsyncContext, Context, Handler, Message, Supervised};
 use precall_base::clock;
 use precall_base::phone_number::Region;
-use precall_call::{At, CallId, CallPart, ConversationId, Event, LineId, Operator, Told};
+use precall_call::{At, CallId, ConversationId, Event, LineId, Operator, Told};
 use precall_providers::elevenlabs::ConversationReport;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use slog::{info, warn};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
 use crate::admission::call_registry::CallRegistry;
 use crate::admission::contract::{
@@ -31,7 +32,7 @@ use crate::admission::waiting_legs::WaitingLegs;
 use crate::call::call_actor::{CallActor, Origin};
 use crate::call::call_context::CallContext;
 use crate::call::line::Lines;
-use crate::call::messages::{CallDown, CallEvent, CallParent, CallSettled, ConversationKnown, Done, Stop};
+use crate::call::messages::{CallEvent, CallParent, ConversationKnown, Done, Stop};
 use crate::call::projection::Payload;
 use crate::call::services::CallServices;
 use crate::limits::dial_guard::{DialGuard, DialRules};
@@ -39,6 +40,7 @@ use crate::runtime::mailbox_age::AreYouThere;
 use crate::runtime::restart_in_place::start_in_place;
 use crate::voices::voice_book::{ReleaseVoice, VoiceRevoked};
 use admit::PBX;
+use rehydrate::ReadQueue;
 use start::{ResumingLeg, StartState};
 
 pub(crate) use canary::{CallCanaryNumber, TakesCalls};
@@ -240,7 +242,7 @@ pub struct CallSupervisor {
     canaries: HashSet<CallId>,
     line_of: HashMap<CallId, LineId>,
     reading: HashMap<CallId, Vec<Delivery>>,
-    reads: Arc<Semaphore>,
+    reads: ReadQueue,
     /// Conversations of live calls.
     conversations: HashMap<ConversationId, CallId>,
     /// Conversations whose report is stored without a call.
@@ -280,7 +282,7 @@ impl CallSupervisor {
             canaries: HashSet::new(),
             line_of: HashMap::new(),
             reading: HashMap::new(),
-            reads: Arc::new(Semaphore::new(rehydrate::READS_MAX)),
+            reads: ReadQueue::default(),
             conversations: HashMap::new(),
             unmatched: HashSet::new(),
             refused: HashMap::new(),
@@ -404,47 +406,6 @@ impl Handler<Deliver> for CallSupervisor {
 
     fn handle(&mut self, Deliver { call, delivery }: Deliver, ctx: &mut Context<Self>) {
         self.deliver(call, delivery, ctx);
-    }
-}
-
-impl Handler<CallSettled> for CallSupervisor {
-    type Result = ();
-
-    fn handle(&mut self, settled: CallSettled, _: &mut Context<Self>) {
-        let quiet = self.live.get(&settled.call).is_some_and(|live| live.sent == settled.handled);
-        if !quiet {
-            return;
-        }
-        if let Some(mut live) = self.live.remove(&settled.call) {
-            if std::mem::take(&mut live.trace_due) {
-                self.services.traces.call_over(settled.call);
-            }
-            if self.services.persistence_state.spool().is_in_use()
-                && self.awaiting_log.len() < AWAITING_LOG_MAX
-            {
-                self.awaiting_log.insert(settled.call, live);
-            } else {
-                live.address.do_send(Stop);
-            }
-        }
-        self.count_out(settled.call);
-    }
-}
-
-impl Handler<CallDown> for CallSupervisor {
-    type Result = ();
-
-    fn handle(&mut self, CallDown { call }: CallDown, ctx: &mut Context<Self>) {
-        self.services.board.remove(call);
-        self.awaiting_log.remove(&call);
-        if self.live.remove(&call).is_none() {
-            return;
-        }
-        // It died before it settled. Its log shows how far it came; the panic event ends it.
-        warn!(self.services.log, "the actor of a call died"; "call" => %call);
-        self.count_out(call);
-        let event = Event::Panicked { part: CallPart::Call, ordinal: 0 };
-        self.deliver(call, Delivery::internal(event, Payload::None, clock::now()), ctx);
     }
 }
 

@@ -121,6 +121,12 @@ impl LegOwners {
         self.left_over.insert(leg.clone());
     }
 
+    /// The call of this leg was over before it heard of the leg, so its next event starts a new call. Returns whether
+    /// the leg still exists.
+    pub(crate) fn is_nobodys(&mut self, leg: &LegAddress) -> bool {
+        self.left_over.remove(leg)
+    }
+
     /// Removes a call that is over. Its remaining legs are left over until they are gone.
     pub fn forget(&mut self, call: CallId) {
         for (leg, _) in self.calls.remove(&call).map(|call_legs| call_legs.legs).unwrap_or_default() {

@@ -206,7 +206,8 @@ impl EngineHandle {
         self.services.persistence_state.leadership().superseded().await;
     }
 
-    /// Waits until an actor without which nothing works has panicked too often, and names it. The process must end then.
+    /// Waits until an actor without which nothing works has panicked too often, and names it. The process must end
+    /// then.
     pub async fn vital_actor_ended(&self) -> &'static str {
         self.services.vital.ended().await
     }

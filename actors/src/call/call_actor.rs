@@ -6,6 +6,7 @@
 
 mod counting;
 mod effects;
+mod leg;
 mod mailboxes;
 mod pin_entry;
 mod restart;
@@ -25,7 +26,7 @@ use precall_call::{
 use precall_providers::elevenlabs::refuses_override;
 use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{Entry, RowWrite, WebhookRow};
-use slog::{Logger, error, info, o, warn};
+use slog::{Logger, info, o, warn};
 
 use crate::call::call_context::CallContext;
 use crate::call::clone_worker::CloneWorker;
@@ -109,6 +110,8 @@ pub struct CallActor {
     /// What operators told the agent and is not sent yet, by its number.
     tellings: VecDeque<(u16, String)>,
     handled: u64,
+    /// A leg of which it heard when it was over already.
+    late_leg: Option<LegAddress>,
     crashes: u32,
     _notice: DownNotice<CallDown>,
 }
@@ -180,6 +183,7 @@ impl CallActor {
             taps: Vec::new(),
             tellings: VecDeque::new(),
             handled: 0,
+            late_leg: None,
             crashes: 0,
             _notice: notice,
         }
@@ -356,7 +360,11 @@ impl CallActor {
             && self.parts.is_empty()
             && self.after_durable.is_empty();
         if done {
-            self.parent.settled.do_send(CallSettled { call: self.context.id, handled: self.handled });
+            self.parent.settled.do_send(CallSettled {
+                call: self.context.id,
+                handled: self.handled,
+                late_leg: self.late_leg.clone(),
+            });
         }
     }
 
@@ -368,17 +376,6 @@ impl CallActor {
             } else {
                 self.acks.push((version, noted, done));
             }
-        }
-    }
-
-    /// Sets the caller's leg; it replaces an earlier one.
-    fn set_leg(&mut self, address: &LegAddress, connected_at: At) {
-        match &self.services.pbx {
-            Some(side) => {
-                let (address, side) = (address.clone(), Arc::clone(side));
-                self.leg = Some(ConnectedLeg { address, side, connected_at });
-            }
-            None => error!(self.log, "a leg came from a PBX that is not configured"),
         }
     }
 

@@ -6,6 +6,7 @@ use actix::{Message, Recipient};
 use precall_audio::bridge::agent_order::AgentOrder;
 use precall_base::clock;
 use precall_call::{At, CallId, CallPart, ConversationId, Event};
+use precall_providers::threecx::address::LegAddress;
 use precall_store::events::rows::{RowWrite, WebhookRow};
 use tokio::sync::oneshot;
 
@@ -109,13 +110,15 @@ pub struct AgentOrdered {
 }
 
 /// A call's actor has nothing left to do.
-#[derive(Clone, Copy, Debug, Message)]
+#[derive(Clone, Debug, Message)]
 #[rtype(result = "()")]
 pub struct CallSettled {
     /// Which call.
     pub call: CallId,
     /// How many of the supervisor's messages it has handled.
     pub handled: u64,
+    /// A leg of which it heard when it was over already. Nobody has done anything with it.
+    pub late_leg: Option<LegAddress>,
 }
 
 /// A call's actor has stopped.

@@ -52,6 +52,11 @@ pub(crate) enum LegInput {
     Sure,
     /// An event of the PBX.
     Event(PbxEvent),
+    /// The receiver of the reports knows nothing of this leg: the next look at it is news.
+    Forgotten {
+        /// Id of the leg.
+        participant: ParticipantId,
+    },
     /// The answer to [`LegOutput::Fetch`].
     Fetched {
         /// Id of the leg.
@@ -164,6 +169,11 @@ impl LegBook {
             LegInput::Unsure => self.unsure(),
             LegInput::Sure => self.unsure = false,
             LegInput::Event(event) => self.event(event, now, &mut outputs),
+            LegInput::Forgotten { participant } => {
+                if let Some(leg) = self.legs.get_mut(&participant) {
+                    leg.known = None;
+                }
+            }
             LegInput::Fetched { participant, generation, found } => {
                 self.fetched(participant, generation, found, now, &mut outputs);
             }

@@ -172,5 +172,10 @@ pub(crate) fn attach_call_id(
 
 /// Asks the PBX whether the leg is still there. The feed reports it if it is not.
 pub fn look(side: &PbxSide, leg: &LegAddress) {
-    side.look.do_send(LookAt { leg: leg.clone() });
+    side.look.do_send(LookAt { leg: leg.clone(), is_unknown: false });
+}
+
+/// Asks the PBX whether the leg is still there. The feed reports it as a new one if it is.
+pub(crate) fn show_again(side: &PbxSide, leg: &LegAddress) {
+    side.look.do_send(LookAt { leg: leg.clone(), is_unknown: true });
 }

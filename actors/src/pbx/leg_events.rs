@@ -43,4 +43,6 @@ pub(crate) struct Synced {
 pub struct LookAt {
     /// The leg.
     pub leg: LegAddress,
+    /// Whether the feed must report the leg even if nothing has changed.
+    pub is_unknown: bool,
 }

@@ -451,7 +451,10 @@ impl Handler<SocketNotice> for PbxFeed {
 impl Handler<LookAt> for PbxFeed {
     type Result = ();
 
-    fn handle(&mut self, LookAt { leg }: LookAt, ctx: &mut Context<Self>) {
+    fn handle(&mut self, LookAt { leg, is_unknown }: LookAt, ctx: &mut Context<Self>) {
+        if is_unknown {
+            self.handle_input(LegInput::Forgotten { participant: leg.participant }, clock::now(), ctx);
+        }
         let change = Some(LegChange::Upsert { leg, now: None });
         self.handle_input(LegInput::Event(PbxEvent { sequence: None, change }), clock::now(), ctx);
     }

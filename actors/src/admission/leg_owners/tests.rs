@@ -47,3 +47,13 @@ fn pitfall_13_a_second_leg_of_a_call_waits_until_the_first_is_gone() {
     assert_eq!(legs.gone(&leg(2), NOW), []);
     assert!(!legs.is_left_over(&leg(2)), "the same id after a restart of the PBX is another leg");
 }
+
+#[test]
+fn a_leg_that_came_too_late_for_its_call_may_begin_another_one() {
+    let mut legs = LegOwners::default();
+    legs.seen(CALL, &leg(1), LegState::Connected);
+    legs.forget(CALL);
+    assert!(legs.is_nobodys(&leg(1)));
+    assert!(!legs.is_left_over(&leg(1)) && legs.call_of(&leg(1)).is_none());
+    assert!(!legs.is_nobodys(&leg(2)), "it is gone");
+}

@@ -358,6 +358,21 @@ fn attached_data_needs_no_request() {
 }
 
 #[test]
+fn a_forgotten_leg_is_reported_again_when_it_is_looked_at() {
+    let mut fixture = Fixture::with(5);
+    assert_eq!(fixture.upsert(5), ["fetch 5 2"]);
+    assert_eq!(fixture.found(5, 2, leg(5, "Connected", "0171")), NOTHING);
+    fixture.give(LegInput::Forgotten { participant: ParticipantId(5) });
+    assert_eq!(fixture.upsert(5), ["fetch 5 3"]);
+    assert_eq!(fixture.found(5, 3, leg(5, "Connected", "0171")), ["seen 5 Connected 0171"]);
+    // If it cannot be looked at, the next list shows it.
+    fixture.give(LegInput::Forgotten { participant: ParticipantId(5) });
+    assert_eq!(fixture.upsert(5), ["fetch 5 4"]);
+    assert_eq!(fixture.not_found(5, 4, FetchResult::Unknown), ["resync"]);
+    assert_eq!(fixture.list(vec![leg(5, "Connected", "0171")]), ["seen 5 Connected 0171", "synced [5]"]);
+}
+
+#[test]
 fn above_the_limit_new_legs_are_counted_and_ignored() {
     let mut fixture = Fixture::open();
     for id in 0..100 {

@@ -6,7 +6,7 @@ use deadpool_postgres::Transaction;
 use precall_call::{At, CallId, Event};
 use serde_json::Value;
 use serde_json::value::RawValue;
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
 use super::event_json;
@@ -62,7 +62,8 @@ const QUARANTINED: &str = "select count(*) from quarantined_events";
 const KNOWN_CALLS: &str = "select call from call_events where call = any($1) and seq = 1";
 const KNOWN_JOBS: &str = "select job from voice_events where job = any($1) and seq = 1";
 
-const READ_CALL: &str = "select seq, at, event from call_events where call = $1 order by seq";
+const READ_CALLS: &str =
+    "select call, seq, at, event from call_events where call = any($1) order by call, seq";
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
@@ -77,7 +78,7 @@ pub const STATEMENTS: &[&str] = &[
     QUARANTINED,
     KNOWN_CALLS,
     KNOWN_JOBS,
-    READ_CALL,
+    READ_CALLS,
 ];
 
 /// A newly written event.
@@ -291,25 +292,54 @@ pub(crate) async fn known(
     rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
-/// Reads the log of a call, in order.
+/// Events of a call with their times, in order.
+pub type CallLog = Vec<(Event, At)>;
+
+/// Reads the log of a call, in order; empty if there is none.
 ///
 /// # Errors
 /// When the query fails, or an event cannot be decoded: precall cannot resume the call then.
-pub async fn read_call(client: &impl GenericClient, call: CallId) -> Result<Vec<(Event, At)>, StoreError> {
-    let rows = client.query(READ_CALL, &[&Uuid::from_u128(call.0)]).await?;
-    let mut log = Vec::with_capacity(rows.len());
-    for (expected, row) in (1_i64..).zip(&rows) {
-        let seq: i64 = row.try_get(0)?;
-        if seq != expected {
-            return Err(StoreError::Unreadable(format!("call {call} has no event {expected}")));
+pub async fn read_call(client: &impl GenericClient, call: CallId) -> Result<CallLog, StoreError> {
+    read_calls(client, &[call]).await?.remove(&call).unwrap_or_else(|| Ok(CallLog::new()))
+}
+
+/// Reads the logs of calls in one query. A call without events is not among them. A log that cannot be read is an
+/// error of its own call alone.
+///
+/// # Errors
+/// When the query fails.
+pub async fn read_calls(
+    client: &impl GenericClient,
+    calls: &[CallId],
+) -> Result<HashMap<CallId, Result<CallLog, StoreError>>, StoreError> {
+    let ids: Vec<Uuid> = calls.iter().map(|call| Uuid::from_u128(call.0)).collect();
+    let rows = client.query(READ_CALLS, &[&ids]).await?;
+    let mut logs: HashMap<CallId, Result<CallLog, StoreError>> = HashMap::with_capacity(calls.len());
+    for row in &rows {
+        let call = CallId(row.try_get::<_, Uuid>(0)?.as_u128());
+        let log = logs.entry(call).or_insert_with(|| Ok(CallLog::new()));
+        if let Ok(events) = log {
+            match read_event(call, events.len(), row) {
+                Ok(event) => events.push(event),
+                Err(error) => *log = Err(error),
+            }
         }
-        let at: jiff::Timestamp = row.try_get(1)?;
-        let event: Value = row.try_get(2)?;
-        let event = event_json::decode(&event)
-            .map_err(|error| StoreError::Unreadable(format!("event {seq} of call {call}: {error}")))?;
-        log.push((event, At(at.as_microsecond())));
     }
-    Ok(log)
+    Ok(logs)
+}
+
+/// Reads the event that follows so many others.
+fn read_event(call: CallId, before: usize, row: &Row) -> Result<(Event, At), StoreError> {
+    let seq: i64 = row.try_get(1)?;
+    let expected = i64::try_from(before).unwrap_or(i64::MAX).saturating_add(1);
+    if seq != expected {
+        return Err(StoreError::Unreadable(format!("call {call} has no event {expected}")));
+    }
+    let at: jiff::Timestamp = row.try_get(2)?;
+    let event: Value = row.try_get(3)?;
+    let event = event_json::decode(&event)
+        .map_err(|error| StoreError::Unreadable(format!("event {seq} of call {call}: {error}")))?;
+    Ok((event, At(at.as_microsecond())))
 }
 
 pub(crate) fn timestamp(at: At) -> jiff::Timestamp {

@@ -1,14 +1,16 @@
 //! The identity of a call: what its actor needs beside the event log when it resumes the call after a restart.
 
+use std::collections::HashMap;
+
 use precall_call::CallId;
-use tokio_postgres::GenericClient;
+use tokio_postgres::{GenericClient, Row};
 use uuid::Uuid;
 
 use crate::error::StoreError;
 
 const READ: &str = "
-    select account_id, pbx, line, threecx_call_id, caller_id, called_number, canary
-    from call_log where id = $1";
+    select id, account_id, pbx, line, threecx_call_id, caller_id, called_number, canary
+    from call_log where id = any($1)";
 
 const UNRELEASED: &str =
     "select id, line from call_log where state <> 'released' and last_seq > 0 order by id";
@@ -42,21 +44,29 @@ pub struct StoredContext {
     pub canary: bool,
 }
 
-/// Reads the identity of a call; `None` if there is no such call.
+/// Reads the identities of calls; those that do not exist are not among them.
 ///
 /// # Errors
 /// When the query fails.
-pub async fn read(client: &impl GenericClient, call: CallId) -> Result<Option<StoredContext>, StoreError> {
-    let Some(row) = client.query_opt(READ, &[&Uuid::from_u128(call.0)]).await? else { return Ok(None) };
-    Ok(Some(StoredContext {
-        account: row.try_get(0)?,
-        pbx: row.try_get(1)?,
-        line: row.try_get(2)?,
-        threecx_call_id: row.try_get(3)?,
-        caller: row.try_get(4)?,
-        called: row.try_get(5)?,
-        canary: row.try_get(6)?,
-    }))
+pub async fn read(
+    client: &impl GenericClient,
+    calls: &[CallId],
+) -> Result<HashMap<CallId, StoredContext>, StoreError> {
+    let ids: Vec<Uuid> = calls.iter().map(|call| Uuid::from_u128(call.0)).collect();
+    let rows = client.query(READ, &[&ids]).await?;
+    let of_row = |row: &Row| {
+        let context = StoredContext {
+            account: row.try_get(1)?,
+            pbx: row.try_get(2)?,
+            line: row.try_get(3)?,
+            threecx_call_id: row.try_get(4)?,
+            caller: row.try_get(5)?,
+            called: row.try_get(6)?,
+            canary: row.try_get(7)?,
+        };
+        Ok((CallId(row.try_get::<_, Uuid>(0)?.as_u128()), context))
+    };
+    rows.iter().map(of_row).collect()
 }
 
 /// Calls that were live when the last engine stopped, each with its line.
