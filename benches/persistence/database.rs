@@ -75,8 +75,9 @@ impl Database {
         let pool = connect::pool(&url, "bench", Limits::default())?;
         partitions::make_ahead(&pool, clock::now()).await?;
         engine_lock::claim(&plain.client, GENERATION, LEASE, Uuid::now_v7()).await?;
-        let tables =
-            "create table plain (owner uuid, seq bigint, content jsonb); create table single (n bigint)";
+        let tables = "create table plain (owner uuid, seq bigint, content jsonb);
+            create table keyed (like call_events_other including all);
+            create table single (n bigint)";
         plain.client.batch_execute(tables).await?;
         Ok(Self { pool, plain, events: Events::new(events), history: 0, before: 0 })
     }
