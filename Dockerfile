@@ -40,17 +40,18 @@ RUN cargo build --release --locked --no-default-features --bin precall \
     && rm /image/usr/local/bin/precall.debug \
     && ldd /image/usr/local/bin/precall | grep -o '/[^ ]*' | xargs -I '{}' cp --parents --dereference '{}' /image/
 
-# The same with the feature `simulators`. The crates that it needs in addition have a layer of their own, too.
+# The simulators are a program of their own, so precall is not compiled twice by those who try it with them.
 FROM dependencies AS dependencies-simulators
-RUN cargo chef cook --release --locked --bin precall --recipe-path /recipe.json
+RUN cargo chef cook --release --locked --package precall-simulators --recipe-path /recipe.json
 
 FROM dependencies-simulators AS build-simulators
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 COPY . .
-RUN cargo build --release --locked --bin precall \
-    && install -D --strip target/release/precall /image/usr/local/bin/precall \
+RUN cargo build --release --locked --package precall-simulators \
+    && install -D --strip target/release/precall-simulators /image/usr/local/bin/precall-simulators \
     && rm -r target \
-    && ldd /image/usr/local/bin/precall | grep -o '/[^ ]*' | xargs -I '{}' cp --parents --dereference '{}' /image/
+    && ldd /image/usr/local/bin/precall-simulators | grep -o '/[^ ]*' \
+        | xargs -I '{}' cp --parents --dereference '{}' /image/
 
 # What both images have besides the program: certificate authorities, the account, and the folders that precall writes
 # to.
@@ -68,13 +69,13 @@ RUN install -D --mode=0644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/cer
 FROM scratch AS debug-info
 COPY --from=build /debug-info/ /
 
-# `docker build --target simulators --tag precall-simulators .`: for `precall simulate`, never for calls of real people.
+# `docker build --target simulators --tag precall-simulators .`: ElevenLabs, 3CX and callers, simulated.
 FROM scratch AS simulators
 COPY --from=root /image/etc/ /etc/
 COPY --from=build-simulators /image/ /
 USER 10001:10001
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/usr/local/bin/precall", "simulate"]
+ENTRYPOINT ["/usr/local/bin/precall-simulators"]
 CMD ["--help"]
 
 # The last stage: what is built when no target is named.

@@ -32,8 +32,6 @@ mod restore;
 mod serve;
 mod service;
 mod sign;
-#[cfg(feature = "simulators")]
-mod simulate;
 mod spool_look;
 mod status;
 mod table;
@@ -97,7 +95,7 @@ enum Command {
     #[cfg(feature = "simulators")]
     Simulate {
         #[command(subcommand)]
-        provider: simulate::Provider,
+        simulator: precall_simulators::Simulator,
     },
     #[cfg(not(feature = "simulators"))]
     #[command(flatten)]
@@ -199,7 +197,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "simulators")]
         Command::Demo(arguments) => in_system(demo::run(arguments)),
         #[cfg(feature = "simulators")]
-        Command::Simulate { provider } => in_system(simulate::run(provider)),
+        Command::Simulate { simulator } => in_system(async { said(simulator.run().await) }),
         #[cfg(not(feature = "simulators"))]
         Command::NotInThisBuild(command) => no_simulators::run(&command),
         Command::Migrate(arguments) => in_system(migrate::run(arguments)),

@@ -11,6 +11,26 @@ context() {
     echo "$planted" | tee "$work/context/.env" "$work/context/src/.env" >"$work/context/data/secrets/precall/api_keys"
 }
 
+# The archive that a release hands out.
+handed_out() {
+    podman tag precall-test-precall precall
+    podman tag precall-test-simulators precall-simulators
+    CONTAINER_ENGINE=podman scripts/release-images --no-build "$work/dist" >"$logs/release-images.log" 2>&1 ||
+        fail "the archive was not made: $(tail -n 5 "$logs/release-images.log")"
+    # All their names.
+    podman untag precall-test-precall
+    podman untag precall-test-simulators
+}
+
+# From here on the images are those of the archive.
+images_of_a_release() {
+    (cd "$work/dist" && sha256sum --quiet --check ./*.sha256) || fail 'the checksum of the archive is wrong'
+    zcat "$work"/dist/precall_*_images.tar.gz | podman load --quiet >/dev/null
+    podman tag precall precall-test-precall
+    podman tag precall-simulators precall-test-simulators
+    say "the archive has $(($(stat -c %s "$work"/dist/precall_*_images.tar.gz) / 1000000)) MB"
+}
+
 image_is_as_the_dockerfile_says() {
     local size said
     size=$(podman image inspect --format '{{.Size}}' precall-test-precall)

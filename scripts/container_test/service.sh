@@ -98,7 +98,7 @@ ended_well() {
 ring() {
     local report=$1
     shift
-    timeout 120 podman exec precall-test-threecx /usr/local/bin/precall simulate ring --port "$threecx_port" \
+    timeout 120 podman exec precall-test-threecx /usr/local/bin/precall-simulators ring --port "$threecx_port" \
         --caller "$caller" --called +12025550199 "$@" >"$report"
 }
 

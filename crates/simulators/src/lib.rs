@@ -5,6 +5,8 @@ pub mod elevenlabs;
 pub mod s3;
 pub mod threecx;
 
+mod command;
 mod shared;
 
+pub use command::Simulator;
 pub use shared::options::{LoopbackUrl, OptionError, Secret, Target};
