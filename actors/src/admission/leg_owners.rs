@@ -121,9 +121,9 @@ impl LegOwners {
         self.left_over.insert(leg.clone());
     }
 
-    /// The call of this leg was over before it heard of the leg, so its next event starts a new call. Returns whether
-    /// the leg still exists.
-    pub(crate) fn is_nobodys(&mut self, leg: &LegAddress) -> bool {
+    /// Lets the next event of a left-over leg start a new call: its call was over before it heard of the leg. Returns
+    /// whether the leg still exists.
+    pub(crate) fn let_start_a_call(&mut self, leg: &LegAddress) -> bool {
         self.left_over.remove(leg)
     }
 

@@ -32,7 +32,7 @@ impl Handler<CallSettled> for CallSupervisor {
         }
         self.count_out(settled.call);
         if let (Some(leg), Some(side)) = (settled.late_leg, &self.services.pbx)
-            && self.legs.is_nobodys(&leg)
+            && self.legs.let_start_a_call(&leg)
         {
             info!(self.services.log, "a leg appeared when its call was ending, and becomes a call of its own";
                 "call" => %settled.call, "leg" => %leg.participant);
