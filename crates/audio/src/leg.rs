@@ -220,30 +220,30 @@ impl Leg {
     }
 
     /// Passes the caller's audio to the agent. Chunks may end within a sample.
-    pub(crate) fn push_caller_audio(&self, chunk: &Bytes) {
+    pub(crate) fn push_caller_audio(&self, chunk: &[u8]) {
         let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
         self.caller_bytes.set(self.caller_bytes.get().saturating_add(bytes));
         let now = Instant::now();
         self.caller_heard.set(Some(now));
-        let (joined, whole) = self.caller_framing.borrow_mut().push(chunk.clone());
+        let (joined, whole) = self.caller_framing.borrow_mut().push(chunk);
         if self.taps.is_on() {
-            self.tap_caller(joined, &whole, now);
+            self.tap_caller(joined, whole, now);
         }
         if let Some(session) = self.session.borrow_mut().as_mut() {
             if let Some(sample) = joined {
                 session.push_caller_audio(&sample, now);
             }
-            session.push_caller_audio(&whole, now);
+            session.push_caller_audio(whole, now);
         }
     }
 
     /// Copies the caller's audio, which ends now, for who listens.
-    fn tap_caller(&self, joined: Option<[u8; SAMPLE]>, whole: &Bytes, now: Instant) {
+    fn tap_caller(&self, joined: Option<[u8; SAMPLE]>, whole: &[u8], now: Instant) {
         let began = now.checked_sub(duration_of(whole.len())).unwrap_or(now);
         if let Some(sample) = joined {
             self.taps.write(TapChannel::Caller, began, &Bytes::copy_from_slice(&sample));
         }
-        self.taps.write(TapChannel::Caller, began, whole);
+        self.taps.write(TapChannel::Caller, began, &Bytes::copy_from_slice(whole));
     }
 
     /// Sets whether another process plays into the leg.

@@ -1,15 +1,11 @@
 //! A leg's two HTTP requests: a POST with audio to the caller, a GET of audio from the caller (3CX facts, section 1.5).
 
-use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hyper::body::{Body, Incoming};
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{Method, Request, Response, Uri};
 use precall_providers::threecx::access_token::{AccessToken, AccessTokens};
 use precall_providers::threecx::address::LegAddress;
 use tokio::time::{sleep, timeout};
@@ -18,12 +14,14 @@ use crate::hand_over::HandOver;
 use crate::leg::Leg;
 use crate::leg_events::{LegAudioEvent, SilentStream, StreamFailure};
 use crate::net::connection::{AudioConnection, PbxEndpoint};
+use crate::net::http1::Framing;
 use crate::net::stream_retry::{AttemptError, RetryDecision, StreamRetry};
-use crate::net::upload_body::RequestBody;
+use crate::net::upload_body::UploadBody;
 use crate::net::warm_connections::WarmConnections;
 use crate::playout::StreamEnd;
 
-const AUDIO: HeaderValue = HeaderValue::from_static("application/octet-stream");
+const POST_FIELDS: &str = "Content-Type: application/octet-stream\r\nTransfer-Encoding: chunked\r\n";
+const GET_FIELDS: &str = "Accept: application/octet-stream\r\n";
 /// The PBX must answer a GET within this time.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// A stream from the caller that brings nothing for this long is opened again. Each further one that brings nothing has
@@ -38,7 +36,7 @@ const TAKEN_WITHIN: Duration = Duration::from_secs(6);
 const CLOSING_WITHIN: Duration = Duration::from_millis(250);
 /// Limits for reading the body of a refusal, which makes its connection usable again.
 const REFUSAL_WITHIN: Duration = Duration::from_millis(100);
-const REFUSAL_FRAMES: usize = 16;
+const REFUSAL_PIECES: usize = 16;
 
 /// A shard's connections to the PBX, shared by all its legs.
 pub(crate) struct PbxConnections {
@@ -53,7 +51,7 @@ pub(crate) struct LegStreams {
     pub(crate) pbx: Rc<PbxConnections>,
     pub(crate) hand_over: Arc<HandOver>,
     pub(crate) address: LegAddress,
-    pub(crate) path: Uri,
+    pub(crate) path: Rc<str>,
     /// The PBX must have media for the leg by then.
     pub(crate) ready_by: Instant,
 }
@@ -103,17 +101,16 @@ impl LegStreams {
     /// One POST, from its first byte to its end. `stalled` is when the one before stalled, if it did.
     async fn send_once(&self, leg: &Leg, token: &AccessToken, stalled: Option<Instant>) -> StreamEnd {
         let Ok(mut connection) = self.new_connection().await else { return StreamEnd::Broken };
-        let Ok(mut request) = self.request(Method::POST, token) else {
+        let Some(request) = self.request("POST", POST_FIELDS, token) else {
             return StreamEnd::Refused(AttemptError::Unauthorized);
         };
         if leg.is_closed() {
             return StreamEnd::Broken;
         }
-        request.headers_mut().insert(CONTENT_TYPE, AUDIO);
-        *request.body_mut() = RequestBody::upload(&connection.upload);
         let _open = self.pbx.tokens.stream_opened();
-        leg.attach(&connection.upload, Instant::now());
-        let mut answer = std::pin::pin!(connection.sender.send_request(request));
+        let upload = Rc::new(UploadBody::new());
+        leg.attach(&upload, Instant::now());
+        let mut answer = std::pin::pin!(connection.post(&request, &upload));
         tokio::select! {
             biased;
             () = leg.closing() => {
@@ -121,9 +118,9 @@ impl LegStreams {
                 let _ = timeout(CLOSING_WITHIN, answer).await;
                 StreamEnd::Broken
             }
-            () = connection.upload.aborted() => StreamEnd::Stalled,
+            () = upload.aborted() => StreamEnd::Stalled,
             () = stays_silent(leg, stalled) => StreamEnd::Stalled,
-            answer = &mut answer => match answer.map(|response| AttemptError::of_status(response.status().as_u16())) {
+            answer = &mut answer => match answer.map(AttemptError::of_status) {
                 Ok(Some(error)) => StreamEnd::Refused(error),
                 Ok(None) | Err(_) => StreamEnd::Broken,
             },
@@ -166,35 +163,33 @@ impl LegStreams {
         kept: &mut Option<AudioConnection>,
         silent_after: Duration,
     ) -> AttemptError {
-        let connection = match kept.take() {
-            Some(connection) if !connection.sender.is_closed() => Ok(connection),
-            Some(_) | None => self.new_connection().await,
+        let connection = match kept.take_if(|connection| !connection.is_closed()) {
+            Some(connection) => Ok(connection),
+            None => self.new_connection().await,
         };
         let Ok(mut connection) = connection else { return AttemptError::Unreachable };
-        let Ok(mut request) = self.request(Method::GET, token) else { return AttemptError::Unauthorized };
-        request.headers_mut().insert(ACCEPT, AUDIO);
+        let Some(request) = self.request("GET", GET_FIELDS, token) else { return AttemptError::Unauthorized };
         let _open = self.pbx.tokens.stream_opened();
-        let Ok(Ok(response)) = timeout(ANSWER_WITHIN, connection.sender.send_request(request)).await else {
+        let Ok(Ok(answer)) = timeout(ANSWER_WITHIN, connection.get(&request)).await else {
             return AttemptError::Unreachable;
         };
-        if let Some(error) = AttemptError::of_status(response.status().as_u16()) {
-            if read_to_end(response).await && connection.sender.ready().await.is_ok() {
+        if let Some(error) = AttemptError::of_status(answer.status) {
+            if answer.is_kept && read_to_end(&mut connection, answer.body).await {
                 *kept = Some(connection);
             }
             return error;
         }
         let began = Instant::now();
-        let mut body = response.into_body();
+        let mut body = answer.body;
         let mut silent_after = silent_after;
         let mut silence = std::pin::pin!(sleep(silent_after));
         loop {
             tokio::select! {
                 // What was received counts before a deadline that passed while precall did not run.
                 biased;
-                frame = next_frame(&mut body) => {
-                    let Some(Ok(frame)) = frame else { break };
-                    let Ok(chunk) = frame.into_data() else { continue };
-                    leg.push_caller_audio(&chunk);
+                piece = connection.next_piece(&mut body) => {
+                    let Ok(Some(piece)) = piece else { break };
+                    leg.push_caller_audio(piece);
                     if std::mem::replace(&mut silent_after, SILENT_AFTER) > SILENT_AFTER {
                         leg.report(LegAudioEvent::CallerHeardAgain);
                         silence.as_mut().reset((Instant::now() + SILENT_AFTER).into());
@@ -244,15 +239,15 @@ impl LegStreams {
         self.pbx.tokens.current().await.map_err(|_| StreamFailure::Unauthorized)
     }
 
-    fn request(&self, method: Method, token: &AccessToken) -> io::Result<Request<RequestBody>> {
-        let mut authorization = HeaderValue::try_from(token.header()).map_err(io::Error::other)?;
-        authorization.set_sensitive(true);
-        let mut request = Request::new(RequestBody::empty());
-        *request.method_mut() = method;
-        *request.uri_mut() = self.path.clone();
-        request.headers_mut().insert(HOST, self.pbx.endpoint.authority());
-        request.headers_mut().insert(AUTHORIZATION, authorization);
-        Ok(request)
+    /// The head of a request. `None` if the PBX's token cannot stand in one.
+    fn request(&self, method: &str, fields: &str, token: &AccessToken) -> Option<String> {
+        let (path, host, authorization) = (&self.path, self.pbx.endpoint.authority(), token.header());
+        if authorization.bytes().any(|byte| byte.is_ascii_control()) {
+            return None;
+        }
+        Some(format!(
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: {authorization}\r\n{fields}\r\n"
+        ))
     }
 }
 
@@ -271,21 +266,16 @@ async fn stays_silent(leg: &Leg, stalled: Option<Instant>) {
 }
 
 /// Reads a refusal's body. Returns whether it ended within the limits.
-async fn read_to_end(response: Response<Incoming>) -> bool {
-    let mut body = response.into_body();
+async fn read_to_end(connection: &mut AudioConnection, mut body: Framing) -> bool {
     let read = async {
-        for _ in 0..REFUSAL_FRAMES {
-            match next_frame(&mut body).await {
-                Some(Ok(_)) => {}
-                Some(Err(_)) => return false,
-                None => return true,
+        for _ in 0..REFUSAL_PIECES {
+            match connection.next_piece(&mut body).await {
+                Ok(Some(_)) => {}
+                Ok(None) => return true,
+                Err(_) => return false,
             }
         }
         false
     };
     timeout(REFUSAL_WITHIN, read).await.unwrap_or(false)
-}
-
-async fn next_frame(body: &mut Incoming) -> Option<hyper::Result<hyper::body::Frame<bytes::Bytes>>> {
-    poll_fn(|context| Pin::new(&mut *body).poll_frame(context)).await
 }

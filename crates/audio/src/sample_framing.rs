@@ -2,8 +2,6 @@
 //!
 //! Pure: no clock, no I/O, no actor.
 
-use bytes::Bytes;
-
 use crate::clip::{SAMPLE, whole_samples};
 
 /// Joins samples that were cut in two by the end of a chunk.
@@ -14,19 +12,19 @@ pub(crate) struct SampleFraming {
 
 impl SampleFraming {
     /// Returns the sample that began in the chunk before, if any, and the whole samples of this chunk.
-    pub(crate) fn push(&mut self, mut chunk: Bytes) -> (Option<[u8; SAMPLE]>, Bytes) {
+    pub(crate) fn push<'a>(&mut self, mut chunk: &'a [u8]) -> (Option<[u8; SAMPLE]>, &'a [u8]) {
         let joined = match (self.half, chunk.first()) {
             (Some(half), Some(other)) => {
                 let sample = [half, *other];
                 self.half = None;
-                let _ = chunk.split_to(1);
+                chunk = chunk.get(1..).unwrap_or_default();
                 Some(sample)
             }
             (Some(_) | None, Some(_) | None) => None,
         };
-        let rest = chunk.split_off(whole_samples(chunk.len()));
+        let (whole, rest) = chunk.split_at(whole_samples(chunk.len()));
         self.half = rest.first().copied().or(self.half);
-        (joined, chunk)
+        (joined, whole)
     }
 }
 

@@ -1,37 +1,41 @@
-//! One connection to the PBX: TCP, TLS for an https address, and HTTP/1.1 on it, for one audio stream.
+//! One connection to the PBX: TCP, TLS for an https address, and one audio stream after the other on it.
+//!
+//! HTTP/1.1 is spoken here and not by a library: each call has two of these connections for as long as it lasts, and
+//! hyper keeps 22 KiB for each. What is needed is a request, the head of its answer, and one of the two bodies.
 
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, Write};
+use std::mem::MaybeUninit;
 use std::path::Path;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use hyper::client::conn::http1::{Builder, SendRequest};
-use hyper::header::HeaderValue;
-use hyper_util::rt::TokioIo;
+use bytes::{Buf, BytesMut};
 use precall_providers::threecx::address::LegAddress;
 use precall_providers::tls_roots::TlsRoots;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::task::JoinHandle;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use url::Url;
 
+use super::http1::{Framing, Head, Malformed, Next};
 use super::socket::{Address, Socket};
 use crate::error::MediaError;
-use crate::net::upload_body::{RequestBody, UploadBody};
+use crate::net::upload_body::{Part, UploadBody};
 
 /// For TCP and TLS together.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-
-/// Read buffer of a connection. The head of an answer must fit; audio comes in chunks of about 320 bytes.
-const READ_BUFFER: usize = 4 * 1024;
+/// Bytes received at once. Audio comes in chunks of about 320.
+const RECEIVE: usize = 2 * 1024;
+/// What ends a chunked body.
+const LAST_CHUNK: &[u8] = b"0\r\n\r\n";
 
 /// How to reach the PBX.
 #[derive(Clone)]
 pub(crate) struct PbxEndpoint {
     base: Url,
     address: Address,
-    authority: HeaderValue,
+    authority: String,
 }
 
 impl PbxEndpoint {
@@ -39,7 +43,6 @@ impl PbxEndpoint {
     pub(crate) fn new(base: &Url, extra_ca: Option<&Path>) -> Result<Self, MediaError> {
         let host = base.host().ok_or(MediaError::Base)?;
         let authority = base.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
-        let authority = HeaderValue::try_from(authority).map_err(|_| MediaError::Base)?;
         let trust = match base.scheme() {
             "http" => None,
             "https" => Some(TlsRoots::load(extra_ca).map_err(|error| MediaError::Tls(error.to_string()))?),
@@ -50,12 +53,12 @@ impl PbxEndpoint {
     }
 
     /// The `Host` header.
-    pub(crate) fn authority(&self) -> HeaderValue {
-        self.authority.clone()
+    pub(crate) fn authority(&self) -> &str {
+        &self.authority
     }
 
     /// The path of a leg's streams, below the path of the base address.
-    pub(crate) fn stream_path(&self, leg: &LegAddress) -> Result<hyper::Uri, MediaError> {
+    pub(crate) fn stream_path(&self, leg: &LegAddress) -> Result<Rc<str>, MediaError> {
         let mut url = self.base.clone();
         let participant = leg.participant.to_string();
         url.path_segments_mut().map_err(|()| MediaError::Base)?.pop_if_empty().extend([
@@ -65,116 +68,170 @@ impl PbxEndpoint {
             &participant,
             "stream",
         ]);
-        url.path().parse().map_err(|_| MediaError::Base)
+        Ok(url.path().into())
     }
 
     /// Opens a connection, ready for a request.
     pub(crate) async fn connect(&self) -> io::Result<AudioConnection> {
-        tokio::time::timeout(CONNECT_WITHIN, self.connect_without_limit())
+        let socket = tokio::time::timeout(CONNECT_WITHIN, self.address.connect())
             .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-    }
-
-    async fn connect_without_limit(&self) -> io::Result<AudioConnection> {
-        let socket = self.address.connect().await?;
-        let upload = Rc::new(UploadBody::new());
-        let socket = UploadSocket { socket, upload: Rc::clone(&upload) };
-        let (sender, connection) = Builder::new()
-            .read_buf_exact_size(Some(READ_BUFFER))
-            .handshake(TokioIo::new(socket))
-            .await
-            .map_err(io::Error::other)?;
-        // The sender of the request gets the error too, so it is dropped here.
-        let driver = Driver(tokio::task::spawn_local(async { drop(connection.await) }));
-        Ok(AudioConnection { sender, upload, _driver: driver })
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        Ok(AudioConnection { socket, sending: Vec::new(), sent: 0, received: BytesMut::new(), delivered: 0 })
     }
 }
 
-/// An open connection and the body of its upload. Dropping it closes the socket.
+/// An open connection. Dropping it closes the socket.
 pub(crate) struct AudioConnection {
-    pub(crate) sender: SendRequest<RequestBody>,
-    pub(crate) upload: Rc<UploadBody>,
-    _driver: Driver,
-}
-
-struct Driver(JoinHandle<()>);
-
-impl Drop for Driver {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// The socket. Reports to the upload how many bytes it takes, and refuses writes once the upload is shut.
-struct UploadSocket {
     socket: Socket,
-    upload: Rc<UploadBody>,
+    /// What is being sent: a head, or one chunk. The buffer is used for the next one, too.
+    sending: Vec<u8>,
+    /// How much of it the socket has taken.
+    sent: usize,
+    received: BytesMut,
+    /// How much at the front of it was given to the reader of the audio.
+    delivered: usize,
 }
 
-impl UploadSocket {
-    fn refusal(&self) -> Option<Poll<io::Result<usize>>> {
-        self.upload.is_shut().then(|| Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())))
+impl AudioConnection {
+    /// Whether the PBX has closed the connection while no request was open, or has sent what nobody asked for.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let mut context = Context::from_waker(Waker::noop());
+        !self.received.is_empty()
+            || Pin::new(&mut self.socket).poll_read(&mut context, &mut buffer).is_ready()
     }
 
-    fn report_taken(&self, taken: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(bytes)) = &taken {
-            self.upload.on_taken(*bytes);
+    /// Sends a POST whose body is the upload, until the PBX answers. Returns the status of the answer.
+    ///
+    /// # Errors
+    /// The connection broke, the upload was shut, or the answer is no HTTP/1.1.
+    pub(crate) async fn post(&mut self, head: &str, upload: &UploadBody) -> io::Result<u16> {
+        self.sending.clear();
+        self.sending.extend_from_slice(head.as_bytes());
+        self.sent = 0;
+        // With the head, if it is there already.
+        self.add_chunk(upload.next_part(None));
+        poll_fn(|context| {
+            let sent = self.poll_send(context, upload);
+            // The answer may say why the PBX takes no more.
+            match self.poll_head(context) {
+                Poll::Ready(Ok(head)) => Poll::Ready(Ok(head.status)),
+                Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+                Poll::Pending => sent.map_or_else(|error| Poll::Ready(Err(error)), |()| Poll::Pending),
+            }
+        })
+        .await
+    }
+
+    /// Sends what there is, as far as the socket takes it. It continues when the socket or the upload wakes the task.
+    fn poll_send(&mut self, context: &mut Context<'_>, upload: &UploadBody) -> io::Result<()> {
+        loop {
+            let mut socket = Pin::new(&mut self.socket);
+            while let Some(rest) = self.sending.get(self.sent..).filter(|rest| !rest.is_empty()) {
+                if upload.is_shut(context) {
+                    return Err(io::ErrorKind::BrokenPipe.into());
+                }
+                match socket.as_mut().poll_write(context, rest) {
+                    Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                    Poll::Ready(Ok(bytes)) => {
+                        self.sent += bytes;
+                        upload.on_taken(bytes);
+                    }
+                    Poll::Ready(Err(error)) => return Err(error),
+                    Poll::Pending => return Ok(()),
+                }
+            }
+            if upload.is_shut(context) {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            match socket.poll_flush(context) {
+                Poll::Ready(flushed) => flushed?,
+                Poll::Pending => return Ok(()),
+            }
+            upload.on_flushed();
+            self.sending.clear();
+            self.sent = 0;
+            self.add_chunk(upload.next_part(Some(context)));
+            if self.sending.is_empty() {
+                return Ok(());
+            }
         }
-        taken
+    }
+
+    /// Adds a part of the body to what is being sent.
+    fn add_chunk(&mut self, part: Option<Part>) {
+        match part {
+            Some(Part::Piece(piece)) => {
+                // Writing into memory cannot fail.
+                let _ = write!(self.sending, "{:X}\r\n", piece.len());
+                self.sending.extend_from_slice(&piece);
+                self.sending.extend_from_slice(b"\r\n");
+            }
+            Some(Part::End) => self.sending.extend_from_slice(LAST_CHUNK),
+            None => {}
+        }
+    }
+
+    /// Sends a request without a body. Returns the head of the answer.
+    ///
+    /// # Errors
+    /// The connection broke, or the answer is no HTTP/1.1.
+    pub(crate) async fn get(&mut self, head: &str) -> io::Result<Head> {
+        self.socket.write_all(head.as_bytes()).await?;
+        self.socket.flush().await?;
+        poll_fn(|context| self.poll_head(context)).await
+    }
+
+    /// The next piece of an answer's body, as it arrived; `None` at its end. Nothing is lost if this is dropped.
+    ///
+    /// # Errors
+    /// The connection broke, or the body is no HTTP/1.1.
+    pub(crate) async fn next_piece(&mut self, body: &mut Framing) -> io::Result<Option<&[u8]>> {
+        self.received.advance(std::mem::take(&mut self.delivered));
+        loop {
+            match body.next(&mut self.received)? {
+                Next::Audio(bytes) => {
+                    body.taken(bytes);
+                    self.delivered = bytes;
+                    return Ok(self.received.get(..bytes));
+                }
+                Next::Read => match poll_fn(|context| self.poll_receive(context)).await {
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && *body == Framing::Close => {
+                        return Ok(None);
+                    }
+                    received => received?,
+                },
+                Next::End => return Ok(None),
+            }
+        }
+    }
+
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Head>> {
+        loop {
+            if let Some(head) = Head::take(&mut self.received)? {
+                return Poll::Ready(Ok(head));
+            }
+            ready!(self.poll_receive(context))?;
+        }
+    }
+
+    /// Receives something. The end of the connection is an error.
+    fn poll_receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // On the stack: a connection that waits holds no buffer.
+        let mut bytes = [MaybeUninit::uninit(); RECEIVE];
+        let mut buffer = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut self.socket).poll_read(context, &mut buffer))?;
+        if buffer.filled().is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.received.extend_from_slice(buffer.filled());
+        Poll::Ready(Ok(()))
     }
 }
 
-impl AsyncRead for UploadSocket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
-    }
-}
-
-impl AsyncWrite for UploadSocket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if let Some(refusal) = self.refusal() {
-            return refusal;
-        }
-        let taken = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.report_taken(taken)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffers: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        if let Some(refusal) = self.refusal() {
-            return refusal;
-        }
-        let taken = Pin::new(&mut self.socket).poll_write_vectored(context, buffers);
-        self.report_taken(taken)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.socket.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.upload.is_shut() {
-            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
-        }
-        let flushed = Pin::new(&mut self.socket).poll_flush(context);
-        if matches!(flushed, Poll::Ready(Ok(()))) {
-            self.upload.on_flushed();
-        }
-        flushed
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+impl From<Malformed> for io::Error {
+    fn from(Malformed: Malformed) -> Self {
+        Self::new(io::ErrorKind::InvalidData, "the PBX sent something that is no HTTP/1.1")
     }
 }

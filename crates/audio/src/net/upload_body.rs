@@ -1,14 +1,10 @@
 //! The body of an upload request: the one place where audio leaves precall, and how much of it the socket has taken.
 
 use std::cell::RefCell;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::body::{Body, Frame, SizeHint};
 use precall_base::clock;
 use precall_call::At;
 use tokio::sync::Notify;
@@ -31,6 +27,8 @@ struct State {
     waker: Option<Waker>,
     /// Nothing follows: the terminating chunk ends the body.
     is_over: bool,
+    /// The connection has taken the end.
+    has_ended: bool,
     /// The socket refuses further bytes.
     is_shut: bool,
 }
@@ -78,14 +76,13 @@ impl UploadBody {
         let state = self.state.borrow();
         let Some(leaving) = &state.leaving else { return 0 };
         if leaving.with_head {
-            // Only hyper knows where the head ends. A request that broke in its first write was never a stream.
+            // A request that broke in its first write was never a stream.
             return 0;
         }
         leaving.taken.saturating_sub(chunk_head(leaving.bytes)).min(leaving.bytes)
     }
 
-    /// Ends the body properly. Shuts the socket instead when a piece is stuck in it: hyper would write that piece
-    /// first.
+    /// Ends the body properly. Shuts the socket instead when a piece is stuck in it: that piece would be written first.
     pub(crate) fn end(&self) {
         let mut state = self.state.borrow_mut();
         state.waiting = None;
@@ -96,7 +93,9 @@ impl UploadBody {
 
     /// Writes nothing more and ends [`Self::aborted`].
     pub(crate) fn abort(&self) {
-        self.state.borrow_mut().is_shut = true;
+        let mut state = self.state.borrow_mut();
+        state.is_shut = true;
+        state.wake();
         self.aborted.notify_one();
     }
 
@@ -105,9 +104,28 @@ impl UploadBody {
         self.aborted.notified().await;
     }
 
-    /// Whether the socket must refuse writes.
-    pub(crate) fn is_shut(&self) -> bool {
-        self.state.borrow().is_shut
+    /// Whether nothing more may be written. The task is woken when that changes.
+    pub(crate) fn is_shut(&self, context: &mut Context<'_>) -> bool {
+        let mut state = self.state.borrow_mut();
+        state.wakes(context);
+        state.is_shut
+    }
+
+    /// What the connection is to send next: the piece that waits, or the end. The task is woken when there is something.
+    pub(crate) fn next_part(&self, context: Option<&mut Context<'_>>) -> Option<Part> {
+        let mut state = self.state.borrow_mut();
+        if let Some(piece) = state.waiting.take() {
+            state.leaving = Some(Leaving { bytes: piece.len(), taken: 0, with_head: state.is_first });
+            state.is_first = false;
+            return Some(Part::Piece(piece));
+        }
+        if state.is_over && !std::mem::replace(&mut state.has_ended, true) {
+            return Some(Part::End);
+        }
+        if let Some(context) = context {
+            state.wakes(context);
+        }
+        None
     }
 
     /// The socket took bytes.
@@ -126,7 +144,23 @@ impl UploadBody {
     }
 }
 
+/// A part of the body.
+#[derive(Debug)]
+pub(crate) enum Part {
+    /// A chunk of it.
+    Piece(Bytes),
+    /// Nothing follows.
+    End,
+}
+
 impl State {
+    /// The task to wake from now on.
+    fn wakes(&mut self, context: &mut Context<'_>) {
+        if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            self.waker = Some(context.waker().clone());
+        }
+    }
+
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -143,51 +177,6 @@ fn chunk_head(bytes: usize) -> usize {
         left /= 16;
     }
     digits + 2
-}
-
-/// hyper's body of a request: an upload, or nothing.
-#[derive(Debug)]
-pub(crate) struct RequestBody(Option<Rc<UploadBody>>);
-
-impl RequestBody {
-    pub(crate) fn upload(upload: &Rc<UploadBody>) -> Self {
-        Self(Some(Rc::clone(upload)))
-    }
-
-    pub(crate) fn empty() -> Self {
-        Self(None)
-    }
-}
-
-impl Body for RequestBody {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let Some(upload) = &self.0 else { return Poll::Ready(None) };
-        let mut state = upload.state.borrow_mut();
-        if let Some(piece) = state.waiting.take() {
-            state.leaving = Some(Leaving { bytes: piece.len(), taken: 0, with_head: state.is_first });
-            state.is_first = false;
-            return Poll::Ready(Some(Ok(Frame::data(piece))));
-        }
-        if state.is_over {
-            return Poll::Ready(None);
-        }
-        state.waker = Some(context.waker().clone());
-        Poll::Pending
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        if self.0.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
-    }
 }
 
 #[cfg(test)]

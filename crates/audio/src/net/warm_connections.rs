@@ -37,8 +37,12 @@ impl WarmConnections {
     pub(crate) async fn take(&self) -> io::Result<AudioConnection> {
         let spare = loop {
             match self.spare.borrow_mut().pop() {
-                Some((connection, _)) if connection.sender.is_closed() => {}
-                other => break other.map(|(connection, _)| connection),
+                Some((mut connection, _)) => {
+                    if !connection.is_closed() {
+                        break Some(connection);
+                    }
+                }
+                None => break None,
             }
         };
         self.taken.notify_one();
@@ -88,7 +92,7 @@ impl WarmConnections {
     /// Removes closed and old connections and returns how many are missing.
     fn missing(&self) -> usize {
         let mut spare = self.spare.borrow_mut();
-        spare.retain(|(connection, opened)| !connection.sender.is_closed() && opened.elapsed() < SPARE_FOR);
+        spare.retain_mut(|(connection, opened)| !connection.is_closed() && opened.elapsed() < SPARE_FOR);
         self.wanted.saturating_sub(spare.len())
     }
 }

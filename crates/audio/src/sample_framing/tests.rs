@@ -13,10 +13,10 @@ proptest! {
         let mut framing = SampleFraming::default();
         let mut heard = Vec::new();
         for chunk in &chunks {
-            let (joined, rest) = framing.push(Bytes::copy_from_slice(chunk));
+            let (joined, rest) = framing.push(chunk);
             prop_assert_eq!(rest.len() % SAMPLE, 0);
             heard.extend(joined.into_iter().flatten());
-            heard.extend_from_slice(&rest);
+            heard.extend_from_slice(rest);
         }
         let mut said = chunks.concat();
         said.truncate(whole_samples(said.len()));

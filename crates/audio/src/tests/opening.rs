@@ -65,7 +65,7 @@ fn both_streams_replace_an_expired_token() {
     world.desk.publish("two");
     assert_eq!(world.pbx.audio(greeting.pcm().len())[..greeting.pcm().len()], *greeting.pcm());
     world.pbx.wait("GET with the new token", |state| {
-        state.gets.iter().any(|get| get.head.contains("authorization: Bearer two\r\n")).then_some(())
+        state.gets.iter().any(|get| get.head.contains("Authorization: Bearer two\r\n")).then_some(())
     });
     drop(audio);
     assert_eq!(owner.closed().posts_opened, 1);

@@ -39,7 +39,7 @@ fn the_pbx_receives_exactly_the_playlist_and_then_silence() {
         post.head
     );
     for line in
-        ["authorization: Bearer one", "content-type: application/octet-stream", "transfer-encoding: chunked"]
+        ["Authorization: Bearer one", "Content-Type: application/octet-stream", "Transfer-Encoding: chunked"]
     {
         assert!(post.head.contains(&format!("{line}\r\n")), "{}", post.head);
     }

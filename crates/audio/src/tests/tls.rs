@@ -24,7 +24,7 @@ fn a_pbx_with_a_private_certificate_receives_the_playlist() {
     let audio = media.open(leg(1), clock::now(), once(&clip), owner.reports.clone());
     assert_eq!(pbx.audio(clip.pcm().len())[..clip.pcm().len()], *clip.pcm());
     let head = pbx.change(|state| state.posts[0].head.clone());
-    assert!(head.contains(&format!("host: localhost:{}\r\n", front.port)), "{head}");
+    assert!(head.contains(&format!("Host: localhost:{}\r\n", front.port)), "{head}");
     drop(audio);
     let post = pbx.first_post_over();
     assert_eq!((post.is_complete, post.audio.len() as u64), (true, owner.closed().bytes));
