@@ -366,7 +366,9 @@ impl CallSupervisor {
         self.registry.released(call);
         self.services.wire.ended(call);
         self.services.board.remove(call);
-        self.legs.forget(call);
+        for leg in self.legs.forget(call) {
+            self.show_again(call, &leg);
+        }
         self.services.transfers.withdraw(call);
         self.services.voice_book.do_send(ReleaseVoice(call));
         self.guard.release(call);

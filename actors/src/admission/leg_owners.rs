@@ -127,12 +127,21 @@ impl LegOwners {
         self.left_over.remove(leg)
     }
 
-    /// Removes a call that is over. Its remaining legs are left over until they are gone.
-    pub fn forget(&mut self, call: CallId) {
-        for (leg, _) in self.calls.remove(&call).map(|call_legs| call_legs.legs).unwrap_or_default() {
-            self.call_of.remove(&leg);
-            self.left_over.insert(leg);
+    /// Removes a call that is over. The leg that it used is left over until it is gone. Returns the legs that waited
+    /// behind that one: nobody has done anything with them.
+    #[must_use]
+    pub fn forget(&mut self, call: CallId) -> Vec<LegAddress> {
+        let mut legs =
+            self.calls.remove(&call).map(|call_legs| call_legs.legs).unwrap_or_default().into_iter();
+        if let Some((used, _)) = legs.next() {
+            self.call_of.remove(&used);
+            self.left_over.insert(used);
         }
+        let waiting: Vec<_> = legs.map(|(leg, _)| leg).collect();
+        for leg in &waiting {
+            self.call_of.remove(leg);
+        }
+        waiting
     }
 }
 

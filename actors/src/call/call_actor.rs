@@ -110,8 +110,8 @@ pub struct CallActor {
     /// What operators told the agent and is not sent yet, by its number.
     tellings: VecDeque<(u16, String)>,
     handled: u64,
-    /// A leg of which it heard when it was over already.
-    late_leg: Option<LegAddress>,
+    /// Legs of which it heard when it was over already.
+    late_legs: Vec<LegAddress>,
     crashes: u32,
     _notice: DownNotice<CallDown>,
 }
@@ -183,7 +183,7 @@ impl CallActor {
             taps: Vec::new(),
             tellings: VecDeque::new(),
             handled: 0,
-            late_leg: None,
+            late_legs: Vec::new(),
             crashes: 0,
             _notice: notice,
         }
@@ -363,7 +363,7 @@ impl CallActor {
             self.parent.settled.do_send(CallSettled {
                 call: self.context.id,
                 handled: self.handled,
-                late_leg: self.late_leg.clone(),
+                late_legs: self.late_legs.clone(),
             });
         }
     }

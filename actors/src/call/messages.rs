@@ -117,8 +117,8 @@ pub struct CallSettled {
     pub call: CallId,
     /// How many of the supervisor's messages it has handled.
     pub handled: u64,
-    /// A leg of which it heard when it was over already. Nobody has done anything with it.
-    pub late_leg: Option<LegAddress>,
+    /// Legs of which it heard when it was over already. Nobody has done anything with them.
+    pub late_legs: Vec<LegAddress>,
 }
 
 /// A call's actor has stopped.

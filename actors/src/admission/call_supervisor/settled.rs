@@ -2,7 +2,8 @@
 
 use actix::{Context, Handler};
 use precall_base::clock;
-use precall_call::{CallPart, Event};
+use precall_call::{CallId, CallPart, Event};
+use precall_providers::threecx::address::LegAddress;
 use slog::{info, warn};
 
 use super::{AWAITING_LOG_MAX, CallSupervisor, Delivery};
@@ -31,13 +32,21 @@ impl Handler<CallSettled> for CallSupervisor {
             }
         }
         self.count_out(settled.call);
-        if let (Some(leg), Some(side)) = (settled.late_leg, &self.services.pbx)
-            && self.legs.let_start_a_call(&leg)
-        {
-            info!(self.services.log, "a leg appeared when its call was ending, and becomes a call of its own";
-                "call" => %settled.call, "leg" => %leg.participant);
-            leg_commands::show_again(side, &leg);
+        for leg in settled.late_legs {
+            if self.legs.let_start_a_call(&leg) {
+                self.show_again(settled.call, &leg);
+            }
         }
+    }
+}
+
+impl CallSupervisor {
+    /// Lets a leg that its call has not used start a call of its own.
+    pub(super) fn show_again(&self, call: CallId, leg: &LegAddress) {
+        let Some(side) = &self.services.pbx else { return };
+        info!(self.services.log, "a leg appeared when its call was ending, and becomes a call of its own";
+            "call" => %call, "leg" => %leg.participant);
+        leg_commands::show_again(side, leg);
     }
 }
 

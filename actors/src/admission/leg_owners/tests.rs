@@ -41,7 +41,7 @@ fn pitfall_13_a_second_leg_of_a_call_waits_until_the_first_is_gone() {
     assert_eq!(legs.seen(CALL, &leg(2), LegState::Connected), None);
     assert_eq!(legs.gone(&leg(1), NOW), [CallLegEvent::Gone(CALL), CallLegEvent::Connected(CALL, leg(2))]);
     assert_eq!(legs.of_call(CALL), Some(&leg(2)));
-    legs.forget(CALL);
+    assert_eq!(legs.forget(CALL), []);
     assert_eq!(legs.call_of(&leg(2)), None);
     assert!(legs.is_left_over(&leg(2)), "a late event about it starts no new call");
     assert_eq!(legs.gone(&leg(2), NOW), []);
@@ -52,8 +52,21 @@ fn pitfall_13_a_second_leg_of_a_call_waits_until_the_first_is_gone() {
 fn a_leg_that_came_too_late_for_its_call_may_begin_another_one() {
     let mut legs = LegOwners::default();
     legs.seen(CALL, &leg(1), LegState::Connected);
-    legs.forget(CALL);
+    assert_eq!(legs.forget(CALL), []);
     assert!(legs.let_start_a_call(&leg(1)));
     assert!(!legs.is_left_over(&leg(1)) && legs.call_of(&leg(1)).is_none());
     assert!(!legs.let_start_a_call(&leg(2)), "it is gone");
+}
+
+#[test]
+fn legs_that_wait_when_their_call_ends_may_begin_another_one() {
+    let mut legs = LegOwners::default();
+    for id in 1..=3 {
+        legs.seen(CALL, &leg(id), LegState::Connected);
+    }
+    assert_eq!(legs.forget(CALL), [leg(2), leg(3)]);
+    assert!(legs.is_left_over(&leg(1)), "the call has dropped it or passed it on");
+    for id in 2..=3 {
+        assert!(!legs.is_left_over(&leg(id)) && legs.call_of(&leg(id)).is_none());
+    }
 }

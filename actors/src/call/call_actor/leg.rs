@@ -14,7 +14,7 @@ impl CallActor {
     /// supervisor learns of it, because its caller would hear nothing.
     pub(super) fn set_leg(&mut self, address: &LegAddress, connected_at: At) {
         if self.call.is_released() && self.leg.as_ref().is_none_or(|known| known.address != *address) {
-            self.late_leg = Some(address.clone());
+            self.late_legs.push(address.clone());
             return;
         }
         match &self.services.pbx {
