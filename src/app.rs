@@ -66,10 +66,10 @@ impl Application {
         let listener = listen(config.server.listen)?;
         let address = listener.local_addr()?;
         let (url, embedded) = database(config, &log).await?;
-        let pools = Pools::new(&url, config.database.pool_size)?;
+        let pools = Pools::new(&url, &config.database)?;
         let spool = spool(config, &log).await?;
         let samples = samples(&config.clone)?;
-        let reading = pools.reading.clone();
+        let reading = pools.reads();
         let parts = EngineParts { pools, spool, samples: samples.clone(), faults, log: log.clone() };
         let engine = Engine::start(engine_settings(config, parts)?)?;
         let mut servers = Vec::new();

@@ -47,8 +47,8 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::web::ServiceConfig;
 use actix_web::{App, web};
-use deadpool_postgres::Pool;
 use precall_actors::api::EngineHandle;
+use precall_store::reads::replica::ReadPools;
 
 use app_state::AppState;
 pub(crate) use engine::Engine;
@@ -92,11 +92,11 @@ pub(crate) fn server(
     settings: CurrentSettings,
     reloads: ReloadDesk,
     engine: EngineHandle,
-    pool: Pool,
+    pools: impl Into<ReadPools>,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    server_of(settings, reloads, Arc::new(engine), pool, listener, workers)
+    server_of(settings, reloads, Arc::new(engine), pools, listener, workers)
 }
 
 /// [`server`] with any [`Engine`], for tests.
@@ -107,11 +107,11 @@ pub(crate) fn server_of(
     settings: CurrentSettings,
     reloads: ReloadDesk,
     engine: Arc<dyn Engine>,
-    pool: Pool,
+    pools: impl Into<ReadPools>,
     listener: TcpListener,
     workers: usize,
 ) -> io::Result<Server> {
-    let state = AppState::new(settings, reloads, engine, pool);
+    let state = AppState::new(settings, reloads, engine, pools);
     state.keys.keep_up();
     start(state, routes::routes, listener, workers)
 }
@@ -124,10 +124,10 @@ pub(crate) fn management_server(
     settings: CurrentSettings,
     reloads: ReloadDesk,
     engine: EngineHandle,
-    pool: Pool,
+    pools: impl Into<ReadPools>,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    management_server_of(settings, reloads, Arc::new(engine), pool, listener)
+    management_server_of(settings, reloads, Arc::new(engine), pools, listener)
 }
 
 /// [`management_server`] with any [`Engine`], for tests.
@@ -138,10 +138,10 @@ pub(crate) fn management_server_of(
     settings: CurrentSettings,
     reloads: ReloadDesk,
     engine: Arc<dyn Engine>,
-    pool: Pool,
+    pools: impl Into<ReadPools>,
     listener: TcpListener,
 ) -> io::Result<Server> {
-    let mut state = AppState::new(settings, reloads, engine, pool);
+    let mut state = AppState::new(settings, reloads, engine, pools);
     state.figures = Figures::Open;
     start(state, routes::management_routes, listener, 1)
 }

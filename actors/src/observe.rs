@@ -13,6 +13,8 @@ pub(crate) mod problems;
 pub mod prompt_problems;
 pub mod provider_health;
 pub(crate) mod provider_probe;
+mod replica_state;
+pub(crate) mod replica_watch;
 pub mod shared_outcomes;
 pub(crate) mod start_refusal;
 #[cfg(test)]

@@ -89,6 +89,7 @@ pub(super) fn engine_settings(config: &Config, parts: EngineParts) -> Result<Eng
         probe_every: config.elevenlabs.probe_every,
         pool: pools.reading,
         writing_pool: pools.writing,
+        replica: pools.replica,
         region: config.callback.default_region.unwrap_or(Region::UNKNOWN),
         live_calls: live_calls(config)?,
         pbx: pbx(config)?,

@@ -15,6 +15,7 @@ mod open_files;
 mod options;
 mod paths;
 mod prompts;
+mod read_replica;
 mod signed_url;
 mod spool;
 mod threecx;
@@ -50,6 +51,7 @@ const PROBES: &[Probe] = &[
     Probe { subject: "configuration", look: |world| async { configuration(world.config) }.boxed_local() },
     Probe { subject: "database", look: |world| database::look(world).boxed_local() },
     Probe { subject: "files", look: |world| async { paths::look(world.config) }.boxed_local() },
+    Probe { subject: "read replica", look: |world| read_replica::look(world.config).boxed_local() },
     Probe { subject: "spool", look: |world| spool::look(world).boxed_local() },
     Probe { subject: "voice samples", look: |world| callers::samples(world).boxed_local() },
     Probe { subject: "callers", look: |world| async { callers::consents(world) }.boxed_local() },

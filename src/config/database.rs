@@ -33,6 +33,13 @@ variables! { Section::Database;
         help: "Largest number of connections to the database.",
         note: "One more connection holds the lock that lets only one process at a time act on the database.",
     }
+    database_read_url: DatabaseUrl {
+        probed: Probed::By("read replica"),
+        example: "postgresql://precall:CHANGE_ME@127.0.0.2:5432/precall",
+        help: "Address of a read replica of the database, for history and statistics.",
+        note: "A streaming replica (hot standby) of the database in DATABASE_URL. It is read from while it is at most \
+            10 s behind. It gets up to DATABASE_POOL_SIZE connections.",
+    }
     database_outage_max_seconds: Seconds<4, 86_400> {
         default: Text("900"),
         help: "How long a precall without a standby takes calls while the database is away.",
@@ -76,6 +83,8 @@ pub enum DatabaseSource {
 pub struct Database {
     /// Where it is.
     pub source: DatabaseSource,
+    /// Its read replica.
+    pub replica: Option<Box<DatabaseUrl>>,
     /// Largest number of connections.
     pub pool_size: usize,
     /// How long a precall without a standby takes calls while the database is away.
@@ -106,6 +115,7 @@ impl Database {
         embedded?;
         Some(Self {
             source: source?,
+            replica: settings.database_read_url.optional()?.map(Box::new),
             pool_size: settings.database_pool_size.value()?.0,
             outage_max: settings.database_outage_max_seconds.value()?.0,
             pg_bin_dir: settings.pg_bin_dir.optional()?,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, web};
 use deadpool_postgres::Pool;
 use precall_actors::api::Busy;
+use precall_store::reads::replica::ReadPools;
 use slog::Logger;
 use tokio::sync::{Mutex, Semaphore};
 
@@ -46,6 +47,8 @@ pub(crate) struct AppState {
     pub(crate) engine: Arc<dyn Engine>,
     /// Connections for the reads of the API.
     pub(crate) pool: Pool,
+    /// Connections for history and statistics.
+    pub(crate) pools: ReadPools,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) keys: Arc<KeyRing>,
     pub(crate) sessions: Sessions,
@@ -69,8 +72,10 @@ impl AppState {
         current: CurrentSettings,
         reloads: ReloadDesk,
         engine: Arc<dyn Engine>,
-        pool: Pool,
+        pools: impl Into<ReadPools>,
     ) -> Self {
+        let pools = pools.into();
+        let pool = pools.primary.clone();
         let log = current.now().log.clone();
         Self {
             refusals: Refusals::new(log.clone()),
@@ -80,6 +85,7 @@ impl AppState {
             reloads,
             log,
             pool,
+            pools,
             sessions: Sessions::default(),
             looks: Looks::default(),
             secret_uses: SecretUses::default(),

@@ -1,42 +1,16 @@
 //! The requests of the CRM template that is shipped (docs/3cx-crm-template.xml), filled in as 3CX fills them, against
 //! the service. Template and service cannot drift apart.
 
-use std::sync::{Arc, Mutex};
-
 use awc::http::Method;
 use precall_base::clock;
 use roxmltree::{Document, Node};
 use serde_json::{Map, Value, json};
-use slog::{Drain, KV, Logger, Never, OwnedKVList, Record, Serializer, o};
 
+use crate::support::log_lines::LogLines;
 use crate::support::{KEY, Plan, World};
 
 const TEMPLATE: &str = include_str!("../../docs/3cx-crm-template.xml");
 const TOKEN: &str = "token-of-the-crm-template-0123456789";
-
-/// Every word of the service's log.
-#[derive(Clone, Default)]
-struct Words(Arc<Mutex<String>>);
-
-impl Serializer for &Words {
-    fn emit_arguments(&mut self, key: slog::Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
-        self.0.lock().unwrap().push_str(&format!(" {key}={value}"));
-        Ok(())
-    }
-}
-
-impl Drain for Words {
-    type Ok = ();
-    type Err = Never;
-
-    fn log(&self, record: &Record<'_>, values: &OwnedKVList) -> Result<(), Never> {
-        self.0.lock().unwrap().push_str(&format!("\n{}", record.msg()));
-        let mut words = self;
-        record.kv().serialize(record, &mut words).unwrap();
-        values.serialize(record, &mut words).unwrap();
-        Ok(())
-    }
-}
 
 /// The variables of 3CX, and what it puts in their place.
 struct Variables(Vec<(&'static str, String)>);
@@ -141,8 +115,8 @@ fn shows_no_contact(answer: &Value) {
 
 #[actix::test]
 async fn a_look_up_begins_nothing_and_tells_nothing() {
-    let words = Words::default();
-    let world = World::with(Plan { log: Logger::root(words.clone(), o!()), ..plan() }).await;
+    let lines = LogLines::default();
+    let world = World::with(Plan { log: lines.logger(), ..plan() }).await;
     let known = world.known_caller(1).await;
     for number in [known.as_str(), "+12025550190", "100", "anonymous"] {
         for direction in ["Inbound", "Outbound"] {
@@ -155,7 +129,7 @@ async fn a_look_up_begins_nothing_and_tells_nothing() {
     assert_eq!(world.count("select count(*) from webhooks", &[]).await, 0);
     assert_eq!((world.asked(), world.uploads()), (Vec::new(), 0), "no dial, no clone");
     world.stop().await;
-    let log = words.0.lock().unwrap().clone();
+    let log = lines.all().concat();
     assert!(log.contains("webhook accepted"), "{log}");
     let digits = known.trim_start_matches('+');
     assert!(!log.contains(digits) && !log.contains("12025550190") && !log.contains(TOKEN), "{log}");

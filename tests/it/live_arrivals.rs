@@ -1,12 +1,10 @@
 //! How calls arrive: ringing or connected, with a webhook before, after, twice or never, at the route point or
 //! elsewhere.
 
-use std::sync::{Arc, Mutex};
-
 use precall_simulators::threecx::{Fault, Mode, NewCall, WebhookMode};
 use serde_json::json;
-use slog::{Drain, Logger, OwnedKVList, Record};
 
+use crate::support::log_lines::LogLines;
 use crate::support::{CALLED, CLIENT, DIAL, PERSON, PbxPlan, PbxWorld, connect_to, ended, incoming};
 
 #[actix::test]
@@ -125,43 +123,11 @@ async fn a_call_ended_webhook_does_not_end_a_call_with_a_live_leg() {
     world.stop().await;
 }
 
-/// Records every log line with its values.
-#[derive(Clone, Default)]
-pub struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    pub fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Drain for Lines {
-    type Ok = ();
-    type Err = slog::Never;
-
-    fn log(&self, record: &Record<'_>, of_logger: &OwnedKVList) -> Result<(), slog::Never> {
-        let mut line = Values(record.msg().to_string());
-        let _ = slog::KV::serialize(&record.kv(), record, &mut line);
-        let _ = slog::KV::serialize(of_logger, record, &mut line);
-        self.0.lock().unwrap().push(line.0);
-        Ok(())
-    }
-}
-
-struct Values(String);
-
-impl slog::Serializer for Values {
-    fn emit_arguments(&mut self, key: slog::Key, value: &std::fmt::Arguments<'_>) -> slog::Result {
-        self.0.push_str(&format!(" {key}={value}"));
-        Ok(())
-    }
-}
-
 #[actix::test]
 async fn legs_of_other_dns_are_ignored() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     let mut plan = PbxPlan::default();
-    plan.world.log = Logger::root(lines.clone().fuse(), slog::o!());
+    plan.world.log = lines.logger();
     plan.pbx.extensions = vec!["150".to_owned()];
     let world = PbxWorld::with(plan).await;
     let (other, ours) = ("+12025550177", world.known_caller(1).await);

@@ -65,6 +65,7 @@ mod page_session;
 mod page_system;
 mod proof;
 mod quarantine;
+mod read_replica;
 mod refused_reports;
 mod report_analysis;
 mod reports;

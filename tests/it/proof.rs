@@ -4,10 +4,9 @@ use precall_actors::call::pin::hash_pin;
 use precall_simulators::elevenlabs::Fault;
 use precall_simulators::threecx::{NewCall, WebhookMode};
 use serde_json::json;
-use slog::{Drain, Logger};
 use uuid::Uuid;
 
-use crate::live_arrivals::Lines;
+use crate::support::log_lines::LogLines;
 use crate::support::{ADD, CALLED, KEY, PbxPlan, PbxWorld, Plan, World, fault};
 
 /// The keys for skipping the greeting and for a person are among its digits.
@@ -314,9 +313,9 @@ async fn pin_attempts_and_proofs_survive_a_restart() {
 
 #[actix::test]
 async fn pin_digits_are_in_no_table_log_line_or_metric() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     let mut plan = PbxPlan::default().env("PIN_WAIT_SECONDS", "3").env("LOG_LEVEL", "trace");
-    plan.world.log = Logger::root(lines.clone().fuse(), slog::o!());
+    plan.world.log = lines.logger();
     let world = PbxWorld::with(plan).await;
     let (right, wrong, slow) = (
         kept_caller(&world, 1, Some(PIN)).await,

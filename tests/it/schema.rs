@@ -13,6 +13,7 @@ async fn every_statement_is_prepared_against_the_migrated_schema() {
         precall_store::people::caller_import::STATEMENTS,
         precall_store::people::caller_samples::STATEMENTS,
         precall_store::reads::mapped_callers::STATEMENTS,
+        precall_store::reads::replica::STATEMENTS,
         precall_store::reads::server_clock::STATEMENTS,
         precall_store::people::callers::STATEMENTS,
         precall_store::people::consents::STATEMENTS,

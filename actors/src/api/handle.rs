@@ -44,6 +44,7 @@ use crate::observe::alert_delivery::AlertDelivery;
 use crate::observe::config_reload::ConfigReload;
 use crate::observe::host_watch::HostWatch;
 use crate::observe::prompt_problems::PromptProblems;
+use crate::observe::replica_watch::ReplicaWatch;
 use crate::observe::start_refusal::StartRefusal;
 use crate::runtime::heartbeat::Heartbeats;
 use crate::runtime::mailbox_age::MailboxAges;
@@ -63,6 +64,7 @@ pub struct EngineHandle {
     pub(crate) heartbeats: Heartbeats,
     pub(crate) mailboxes: MailboxAges,
     pub(crate) host: Arc<HostWatch>,
+    pub(crate) replica: Option<Arc<ReplicaWatch>>,
     pub(crate) alerts: Arc<AlertDelivery>,
     pub(crate) draining: Arc<std::sync::atomic::AtomicBool>,
     pub(crate) region: Region,

@@ -8,6 +8,7 @@ use deadpool_postgres::Pool;
 use precall_audio::MediaSettings;
 use precall_base::phone_number::Region;
 use precall_providers::threecx::settings::Settings as PbxSettings;
+use precall_store::reads::replica::Replica;
 use precall_store::spool::handle::SpoolHandle;
 use slog::Logger;
 
@@ -28,6 +29,8 @@ pub struct EngineSettings {
     /// Connections to the same database for event writes only, so that readers cannot delay them. The writing thread
     /// opens its connection itself; with a connection of another thread every exchange would wake up that thread.
     pub writing_pool: Pool,
+    /// The read replica, which the engine watches; none without `DATABASE_READ_URL`.
+    pub replica: Option<Replica>,
     /// What a reload replaces.
     pub reloadable: ReloadableSettings,
     /// `DEFAULT_REGION`.

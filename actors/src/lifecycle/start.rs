@@ -44,6 +44,7 @@ use crate::observe::metrics::Metrics;
 use crate::observe::prompt_problems::PromptProblems;
 use crate::observe::provider_health::ProviderState;
 use crate::observe::provider_probe::ProviderProbe;
+use crate::observe::replica_watch::ReplicaWatch;
 use crate::observe::shared_outcomes::SharedOutcomes;
 use crate::observe::start_refusal::StartRefusal;
 use crate::observe::traces::Traces;
@@ -236,6 +237,8 @@ impl Engine {
             log: settings.log,
         });
         let host = Arc::new(HostWatch::new(reloadable.max_live_calls, services.log.clone()));
+        let replica =
+            settings.replica.map(|replica| Arc::new(ReplicaWatch::new(replica, services.log.clone())));
         let revoked_voices = supervisor.clone().recipient();
         let (book_services, job_arbiter) = (Arc::clone(&voices), home.clone());
         let make = move |_: &mut _| VoiceBook::new(book_services, revoked_voices, job_arbiter);
@@ -299,6 +302,7 @@ impl Engine {
             draining: Arc::clone(&draining),
         });
         let watch = Arc::clone(&host).run();
+        let replica_watch = replica.clone().map(ReplicaWatch::run);
         let (reloads, mut reloads_asked) = mpsc::channel(RELOADS_WAITING);
         let handle = EngineHandle {
             services,
@@ -310,6 +314,7 @@ impl Engine {
             heartbeats,
             mailboxes,
             host,
+            replica,
             draining,
             region: settings.region,
             reloadable: current,
@@ -327,6 +332,7 @@ impl Engine {
             actix::spawn(loading.run(feed, supervisor, leaves));
             actix::spawn(probe.run());
             actix::spawn(watch);
+            replica_watch.map(actix::spawn);
             actix::spawn(bypass_keeper.run());
             actix::spawn(canary.run(canary_asked));
             // Here, because the HTTP clients for prompts belong to the arbiter of a call.

@@ -94,8 +94,8 @@ impl Area {
 /// Something that needs a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HealthProblem {
-    /// The area: `canary`, `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `alerts`, `host`,
-    /// `elevenlabs` or `threecx`.
+    /// The area: `canary`, `clone`, `handoff`, `greeting`, `prompts`, `agent`, `webhooks`, `storage`, `replica`,
+    /// `host`, `alerts`, `configuration`, `bypass`, `elevenlabs` or `threecx`.
     pub area: &'static str,
     /// Since when.
     pub since: At,

@@ -25,6 +25,8 @@ pub(crate) struct States<'a> {
     pub(crate) quarantined: i64,
     /// The clock and the open files of the host, and since when.
     pub(crate) host: Vec<(At, String)>,
+    /// Why history is not read from the read replica, and since when.
+    pub(crate) replica: Option<(At, String)>,
     /// Channels on which alerts do not go out, and since when.
     pub(crate) alerts: Vec<(At, String)>,
     /// Why the last reload of the configuration was refused, and since when.
@@ -54,6 +56,7 @@ pub(crate) fn all(states: States<'_>, outcomes: Vec<HealthProblem>, now: At) -> 
     let last = troubles.quarantined.unwrap_or(now);
     problems.extend(quarantined(states.quarantined).map(|words| state("storage", last, &words)));
     problems.extend(states.host.iter().map(|(since, words)| state("host", *since, words)));
+    problems.extend(states.replica.map(|(since, words)| state("replica", since, &words)));
     problems.extend(states.alerts.iter().map(|(since, words)| state("alerts", *since, words)));
     problems.extend(states.config.iter().map(|(since, words)| state("configuration", *since, words)));
     let pbx = states.pbx.and_then(|pbx| pbx.trouble.as_ref());

@@ -11,6 +11,7 @@ pub mod leader;
 pub mod log_end;
 pub mod mapped_callers;
 pub(crate) mod read_only;
+pub mod replica;
 pub mod server_clock;
 pub mod statistics;
 pub mod utterances;

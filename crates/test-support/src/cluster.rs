@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use precall_embedded_postgres::{DataDir, Durability, EmbeddedPostgres, Install, Options};
@@ -17,26 +18,24 @@ pub struct Cluster {
 
 impl Cluster {
     pub async fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        // When root runs the tests, PostgreSQL runs as another account, which must be able to enter.
-        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let mut cluster = Self { dir, postgres: None };
+        let mut cluster = Self { dir: server_dir(), postgres: None };
         cluster.start().await;
         cluster
     }
 
     pub async fn start(&mut self) {
-        self.start_with(Duration::from_secs(10)).await;
+        self.start_with(Duration::from_secs(10), Vec::new()).await;
     }
 
     /// The next stop is an immediate one, without a checkpoint: the start after it has to recover.
     pub async fn start_to_crash(&mut self) {
-        self.start_with(Duration::ZERO).await;
+        self.start_with(Duration::ZERO, Vec::new()).await;
     }
 
-    async fn start_with(&mut self, stop_timeout: Duration) {
+    async fn start_with(&mut self, stop_timeout: Duration, settings: Vec<(String, String)>) {
         let data = DataDir::At(self.dir.path().join("data"));
-        let options = Options { stop_timeout, ..Options::new(data, Durability::Fsync, Install::IfMissing) };
+        let options =
+            Options { stop_timeout, settings, ..Options::new(data, Durability::Fsync, Install::IfMissing) };
         let started = tokio::task::spawn_blocking(move || EmbeddedPostgres::start(&options));
         self.postgres = Some(started.await.unwrap().unwrap());
     }
@@ -44,6 +43,21 @@ impl Cluster {
     pub async fn stop(&mut self) {
         let postgres = self.postgres.take().unwrap();
         tokio::task::spawn_blocking(|| postgres.stop()).await.unwrap();
+    }
+
+    /// A hot standby that streams from this cluster. This one is stopped while its data are copied.
+    pub async fn replica(&mut self) -> Self {
+        self.stop().await;
+        let mut replica = Self { dir: server_dir(), postgres: None };
+        let (from, to) = (self.dir.path().join("data"), replica.dir.path().join("data"));
+        // With the owners of the files: the server runs as another account when root runs the tests.
+        let copied = Command::new("cp").arg("-a").arg(from).arg(&to).status().unwrap();
+        assert!(copied.success());
+        std::fs::write(to.join("data").join("standby.signal"), "").unwrap();
+        self.start().await;
+        let source = ("primary_conninfo".to_owned(), self.url("postgres"));
+        replica.start_with(Duration::from_secs(10), vec![source]).await;
+        replica
     }
 
     /// Stops every process of the server where it stands (SIGSTOP), until the value is dropped: its connections stay
@@ -60,6 +74,13 @@ impl Cluster {
     pub fn url(&self, database: &str) -> String {
         self.postgres.as_ref().unwrap().url(database)
     }
+}
+
+fn server_dir() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    // When root runs the tests, PostgreSQL runs as another account, which must be able to enter.
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
 }
 
 /// A server that does nothing.
@@ -88,7 +109,7 @@ impl Drop for Frozen {
 fn signal(name: &str, processes: &[u32]) {
     let ids = processes.iter().map(u32::to_string);
     // A child may have ended meanwhile, so the outcome says nothing.
-    let _ = std::process::Command::new("kill").arg(format!("-{name}")).args(ids).output().unwrap();
+    let _ = Command::new("kill").arg(format!("-{name}")).args(ids).output().unwrap();
 }
 
 fn children_of(parent: u32) -> Vec<u32> {

@@ -18,6 +18,7 @@ pub mod collector;
 mod consent;
 pub mod database_link;
 pub mod harness;
+pub mod log_lines;
 mod pbx_world;
 mod plan;
 mod posted_webhooks;

@@ -234,7 +234,9 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let (limit, behind) = (limit(query.limit)?, place_of_cursor(query.cursor.as_deref())?);
     let filter = query.filter(&app)?;
-    let rows = read(&app, call_list::list(&app.pool, &filter, behind, limit.saturating_add(1))).await?;
+    let most = limit.saturating_add(1);
+    let rows = read(&app, app.pools.history(async |pool| call_list::list(pool, &filter, behind, most).await))
+        .await?;
     let (sight, count) = (Sight::of(&reader.principal), rows.len());
     let cursor = |row: &CallRow| cursor_of_place(&Place::behind(row));
     let page = Page::cut(rows, limit, cursor, |row| CallItem::seen_by(sight, row));

@@ -95,7 +95,8 @@ pub(crate) async fn statistics(
     query: web::Query<StatisticsQuery>,
 ) -> Result<HttpResponse, Problem> {
     let since = query.since(clock::now())?.and_then(clock::timestamp);
-    let figures = read(&app, statistics::statistics(&app.pool, since)).await?;
+    let figures =
+        read(&app, app.pools.history(async |pool| statistics::statistics(pool, since).await)).await?;
     let misses = figures.total_clones.saturating_add(figures.failed_clones);
     response::json(&StatisticsAnswer {
         since,

@@ -158,6 +158,7 @@ names! {
         "alerts",
         "configuration",
         "host",
+        "replica",
         "elevenlabs",
         "threecx",
     ];

@@ -76,7 +76,10 @@ async fn listed(
     let most =
         limit(asked.get("limit").map(str::parse).transpose().map_err(|_| Problem::of(Code::BadQuery))?)?;
     let behind = place_of_cursor(asked.get("cursor"))?;
-    let mut calls = read(app, call_list::list(&app.pool, filter, behind, most.saturating_add(1))).await?;
+    let wanted = most.saturating_add(1);
+    let mut calls =
+        read(app, app.pools.history(async |pool| call_list::list(pool, filter, behind, wanted).await))
+            .await?;
     let most = usize::try_from(most).unwrap_or(usize::MAX);
     let has_more = calls.len() > most;
     calls.truncate(most);
@@ -91,7 +94,8 @@ async fn drawing(
     now: Timestamp,
 ) -> Result<Markup, Problem> {
     let Some(span) = histogram::span(filter, now) else { return Ok(html! {}) };
-    let bins = read(app, call_histogram::bins(&app.pool, filter, &span)).await?;
+    let bins =
+        read(app, app.pools.history(async |pool| call_histogram::bins(pool, filter, &span).await)).await?;
     Ok(histogram::drawing(asked, &span, &bins))
 }
 

@@ -40,6 +40,7 @@ impl EngineHandle {
             spool: persistence.spool().problems(),
             quarantined: persistence.quarantined(),
             host: self.host.problems(),
+            replica: self.replica.as_ref().and_then(|replica| replica.problem()),
             alerts: self.alerts.problems(),
             config: self.config_reload.problem(),
             canary: self.canary.problem(),

@@ -95,6 +95,7 @@ fn by_area(area: &str) -> &'static str {
         "canary" => {
             "Run `precall canary`: it shows each step. The words name the step that failed and say why."
         }
+        "replica" => "See \"Read replica\" in docs/DATABASE.md.",
         "storage" => "See \"Database and spool\" in docs/OPERATIONS.md.",
         "threecx" => "Correct what the words name, then restart precall; or repair the PBX or the network.",
         _ => "Run `precall check`.",

@@ -14,6 +14,7 @@ fn states() -> States<'static> {
         spool: Vec::new(),
         quarantined: 0,
         host: Vec::new(),
+        replica: None,
         alerts: Vec::new(),
         config: None,
         canary: None,

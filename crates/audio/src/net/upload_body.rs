@@ -111,7 +111,8 @@ impl UploadBody {
         state.is_shut
     }
 
-    /// What the connection is to send next: the piece that waits, or the end. The task is woken when there is something.
+    /// What the connection is to send next: the piece that waits, or the end. The task is woken when there is
+    /// something.
     pub(crate) fn next_part(&self, context: Option<&mut Context<'_>>) -> Option<Part> {
         let mut state = self.state.borrow_mut();
         if let Some(piece) = state.waiting.take() {

@@ -114,7 +114,8 @@ async fn next_piece(mut export: Export) -> Result<Option<(Bytes, Export)>, Probl
     if clock::now().0.saturating_sub(export.started) > LONGEST_MICROS {
         return Err(Problem::of(Code::TooManyAtOnce));
     }
-    let list = call_list::list(&export.app.pool, &export.filter, export.behind, PIECE);
+    let pools = &export.app.pools;
+    let list = pools.history(async |pool| call_list::list(pool, &export.filter, export.behind, PIECE).await);
     let calls = read(&export.app, list).await?;
     let is_last = i64::try_from(calls.len()).is_ok_and(|count| count < PIECE);
     export.stage = if is_last { Stage::Over } else { Stage::Calls };

@@ -6,7 +6,8 @@ use proptest::{prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
 
-/// What was read of an answer: status, whether the connection is kept, audio, whether the body has an end, what follows.
+/// What was read of an answer: status, whether the connection is kept, audio, whether the body has an end, and what
+/// follows.
 type Read = (u16, bool, Vec<u8>, bool, Vec<u8>);
 
 /// Reads an answer that arrives in pieces of so many bytes. A head that is cut counts as malformed.
@@ -47,8 +48,8 @@ fn all_ways(text: &str) -> Result<Read, Malformed> {
 
 #[test]
 fn a_chunked_body_ends_with_the_empty_chunk() {
-    let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n1A;x=y\r\nabcdefghijklmnopqrstuvwxyz\r\n\
-        0\r\n\r\nHTTP/1.1 500 Oh\r\n";
+    let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n\
+        1A;x=y\r\nabcdefghijklmnopqrstuvwxyz\r\n0\r\n\r\nHTTP/1.1 500 Oh\r\n";
     let audio = b"helloabcdefghijklmnopqrstuvwxyz".to_vec();
     assert_eq!(all_ways(text), Ok((200, true, audio, true, b"HTTP/1.1 500 Oh\r\n".to_vec())));
     let with_fields =
