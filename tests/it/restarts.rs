@@ -86,7 +86,7 @@ async fn a_call_survives_several_restarts() {
     for _ in 0..2 {
         world = world.restart().await;
     }
-    world.in_state(call, "conversing").await;
+    world.conversation(call, "agent").await;
     world = world.restart().await;
     world.completed(call).await;
     each_was_dialled_once(&world, &[call]);

@@ -1,12 +1,13 @@
 //! One leg, as its shard and its tasks use it. Everything runs on the shard's thread.
 
+mod from_caller;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Recipient;
-use bytes::Bytes;
 use precall_base::clock;
 use precall_call::AgentLoss;
 use tokio::sync::Notify;
@@ -15,7 +16,7 @@ use crate::bridge::agent_event::AgentEvent;
 use crate::bridge::agent_order::SocketSetup;
 use crate::bridge::agent_session::AgentSession;
 use crate::bridge::socket_state::{Opening, SocketEnd};
-use crate::clip::{SAMPLE, duration_of};
+use crate::caller_stream::CallerStream;
 use crate::leg_commands::{CommandQueue, LegCommand};
 use crate::leg_events::{AgentStats, LegAudioEvent, LegAudioStats, LegReport, StreamFailure};
 use crate::net::stream_retry::AttemptError;
@@ -24,7 +25,7 @@ use crate::pacer::Lead;
 use crate::playlist::Playlist;
 use crate::playout::{ConversationStats, Playout, StreamEnd};
 use crate::sample_framing::SampleFraming;
-use crate::tap::{TapChannel, TapWriter, Taps};
+use crate::tap::{TapWriter, Taps};
 
 /// A leg's audio in both directions and its agent.
 pub(crate) struct Leg {
@@ -37,6 +38,8 @@ pub(crate) struct Leg {
     caller_bytes: Cell<u64>,
     /// When the caller's audio last came; none before the first.
     caller_heard: Cell<Option<Instant>>,
+    /// The open stream of the caller's audio.
+    caller_stream: RefCell<Option<CallerStream>>,
     closing: Notify,
     /// Another process plays into the leg: its agent waits with the conversation.
     elsewhere: Cell<bool>,
@@ -60,13 +63,15 @@ impl Leg {
             caller_framing: RefCell::default(),
             caller_bytes: Cell::new(0),
             caller_heard: Cell::new(None),
+            caller_stream: RefCell::default(),
             closing: Notify::new(),
             elsewhere: Cell::new(false),
         }
     }
 
-    /// Writes the audio that is due and reports the marks that were heard.
+    /// Reads and writes the audio that is due, and reports the marks that were heard.
     pub(crate) fn tick(&self, now: Instant) {
+        self.read_caller_when_due(now);
         {
             let mut playout = self.playout.borrow_mut();
             #[cfg(test)]
@@ -217,33 +222,6 @@ impl Leg {
     /// The upload request has ended. Returns the reason, for the retry.
     pub(crate) fn detach(&self, end: StreamEnd, now: Instant) -> AttemptError {
         self.playout.borrow_mut().detach(end, now, self.session.borrow_mut().as_mut())
-    }
-
-    /// Passes the caller's audio to the agent. Chunks may end within a sample.
-    pub(crate) fn push_caller_audio(&self, chunk: &[u8]) {
-        let bytes = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
-        self.caller_bytes.set(self.caller_bytes.get().saturating_add(bytes));
-        let now = Instant::now();
-        self.caller_heard.set(Some(now));
-        let (joined, whole) = self.caller_framing.borrow_mut().push(chunk);
-        if self.taps.is_on() {
-            self.tap_caller(joined, whole, now);
-        }
-        if let Some(session) = self.session.borrow_mut().as_mut() {
-            if let Some(sample) = joined {
-                session.push_caller_audio(&sample, now);
-            }
-            session.push_caller_audio(whole, now);
-        }
-    }
-
-    /// Copies the caller's audio, which ends now, for who listens.
-    fn tap_caller(&self, joined: Option<[u8; SAMPLE]>, whole: &[u8], now: Instant) {
-        let began = now.checked_sub(duration_of(whole.len())).unwrap_or(now);
-        if let Some(sample) = joined {
-            self.taps.write(TapChannel::Caller, began, &Bytes::copy_from_slice(&sample));
-        }
-        self.taps.write(TapChannel::Caller, began, &Bytes::copy_from_slice(whole));
     }
 
     /// Sets whether another process plays into the leg.

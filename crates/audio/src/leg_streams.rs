@@ -180,22 +180,25 @@ impl LegStreams {
             return error;
         }
         let began = Instant::now();
-        let mut body = answer.body;
+        let stream = leg.receive_from(connection, answer.body, silent_after > SILENT_AFTER);
         let mut silent_after = silent_after;
         let mut silence = std::pin::pin!(sleep(silent_after));
         loop {
             tokio::select! {
-                // What was received counts before a deadline that passed while precall did not run.
                 biased;
-                piece = connection.next_piece(&mut body) => {
-                    let Ok(Some(piece)) = piece else { break };
-                    leg.push_caller_audio(piece);
-                    if std::mem::replace(&mut silent_after, SILENT_AFTER) > SILENT_AFTER {
-                        leg.report(LegAudioEvent::CallerHeardAgain);
-                        silence.as_mut().reset((Instant::now() + SILENT_AFTER).into());
+                () = stream.news() => {
+                    if !stream.is_open() {
+                        break;
                     }
+                    silent_after = SILENT_AFTER;
+                    silence.as_mut().reset((Instant::now() + SILENT_AFTER).into());
                 }
                 () = &mut silence => {
+                    // What has arrived counts before a deadline that passed while precall did not run.
+                    stream.read();
+                    if !stream.is_open() {
+                        break;
+                    }
                     // One timer for all chunks: it is set anew only when it fires.
                     let due = leg.caller_heard().map_or(began, |heard| heard.max(began)) + silent_after;
                     if due <= Instant::now() {

@@ -8,6 +8,7 @@
 //! change of the process. [`Media`] starts it all.
 
 pub mod bridge;
+mod caller_stream;
 pub mod clip;
 pub mod hand_over;
 pub mod leg_events;

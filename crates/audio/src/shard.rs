@@ -15,6 +15,7 @@ use precall_providers::threecx::address::LegAddress;
 use precall_providers::tls_roots::TlsRoots;
 use slog::Logger;
 use tokio::runtime::Builder;
+use tokio::task::coop::unconstrained;
 use tokio::task::{JoinHandle, LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
@@ -50,7 +51,8 @@ pub(crate) struct ShardSettings {
 pub(crate) fn start(number: usize, settings: ShardSettings, handle: Arc<ShardHandle>) -> io::Result<()> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let thread = thread::Builder::new().name(format!("media-{number}"));
-    thread.spawn(move || LocalSet::new().block_on(&runtime, run(settings, handle)))?;
+    // One tick reads the sockets of all legs: that is more than one turn of a task may do in tokio's eyes.
+    thread.spawn(move || LocalSet::new().block_on(&runtime, unconstrained(run(settings, handle))))?;
     Ok(())
 }
 

@@ -183,26 +183,51 @@ impl AudioConnection {
         poll_fn(|context| self.poll_head(context)).await
     }
 
-    /// The next piece of an answer's body, as it arrived; `None` at its end. Nothing is lost if this is dropped.
+    /// Waits for the next piece of an answer's body, as it arrived; `None` at its end. Nothing is lost if this is
+    /// dropped.
     ///
     /// # Errors
     /// The connection broke, or the body is no HTTP/1.1.
     pub(crate) async fn next_piece(&mut self, body: &mut Framing) -> io::Result<Option<&[u8]>> {
+        let bytes = poll_fn(|context| self.poll_body(body, context)).await?;
+        Ok(bytes.and_then(|bytes| self.received.get(..bytes)))
+    }
+
+    /// The next piece of an answer's body, if it is there.
+    ///
+    /// # Errors
+    /// As [`Self::next_piece`].
+    pub(crate) fn poll_piece(
+        &mut self,
+        body: &mut Framing,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<&[u8]>>> {
+        let bytes = ready!(self.poll_body(body, context))?;
+        Poll::Ready(Ok(bytes.and_then(|bytes| self.received.get(..bytes))))
+    }
+
+    /// How many bytes at the front of what was received are the next piece of the body. They are given to the caller,
+    /// and are gone with the next call.
+    fn poll_body(
+        &mut self,
+        body: &mut Framing,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Option<usize>>> {
         self.received.advance(std::mem::take(&mut self.delivered));
         loop {
             match body.next(&mut self.received)? {
                 Next::Audio(bytes) => {
                     body.taken(bytes);
                     self.delivered = bytes;
-                    return Ok(self.received.get(..bytes));
+                    return Poll::Ready(Ok(Some(bytes)));
                 }
-                Next::Read => match poll_fn(|context| self.poll_receive(context)).await {
+                Next::Read => match ready!(self.poll_receive(context)) {
                     Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && *body == Framing::Close => {
-                        return Ok(None);
+                        return Poll::Ready(Ok(None));
                     }
                     received => received?,
                 },
-                Next::End => return Ok(None),
+                Next::End => return Poll::Ready(Ok(None)),
             }
         }
     }

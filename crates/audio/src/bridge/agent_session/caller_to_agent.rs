@@ -29,16 +29,24 @@ impl AgentSession {
         }
     }
 
+    /// When the next piece of the caller's audio is due; none in a stage that sends none.
+    pub fn piece_due(&self) -> Option<Instant> {
+        self.codecs.as_ref().filter(|_| self.sends_pieces()).map(|codecs| codecs.next_piece)
+    }
+
+    fn sends_pieces(&self) -> bool {
+        match self.stage {
+            Stage::Ready | Stage::Connected | Stage::OnHold => true,
+            Stage::Opening | Stage::Leaving { .. } | Stage::Closed => false,
+        }
+    }
+
     /// Sends a piece of the caller's audio when it is due.
     pub(super) fn send_piece(&mut self, now: Instant) {
-        match self.stage {
-            Stage::Ready | Stage::Connected | Stage::OnHold => {}
-            Stage::Opening | Stage::Leaving { .. } | Stage::Closed => return,
-        }
-        let Some(codecs) = &mut self.codecs else { return };
-        if now < codecs.next_piece {
+        if !self.sends_pieces() {
             return;
         }
+        let Some(codecs) = self.codecs.as_mut().filter(|codecs| codecs.next_piece <= now) else { return };
         while codecs.next_piece <= now {
             codecs.next_piece += self.order.piece;
         }
