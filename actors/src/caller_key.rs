@@ -3,7 +3,7 @@
 
 use precall_base::phone_number::E164;
 
-/// The account of all lines: precall has no account management yet.
+/// The account of callers that are managed by the API: precall has no account management yet.
 pub(crate) const DEFAULT_ACCOUNT: &str = "default";
 
 /// A caller of an account. The same number in two accounts is two callers.

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, dial_fault, fault, until};
+use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, dial_fault, fault, incoming, until};
 
 /// The scripted agent's words in every conversation.
 /// Of webhooks of 3CX that are not signed.
@@ -185,6 +185,33 @@ async fn an_erased_caller_leaves_no_data_and_late_data_is_erased_too() {
     assert_eq!(verified.breaches, []);
     let world = world.restart().await;
     assert_eq!(rows_with(&world.client, digits).await, [] as [String; 0], "after a restart");
+    assert_eq!(erase(&world, &caller).await.0, 404, "nothing is left to erase");
+    world.stop().await;
+}
+
+#[actix::test]
+async fn a_caller_is_erased_in_every_account() {
+    const CLINIC: &str = "+12025550181";
+    let world = World::with(Plan::default().conversation_ms(40).clone_delay_ms("5")).await;
+    world.execute("insert into lines (number, account_id) values ($1, 'clinic')", &[&CLINIC]).await;
+    world.app.reload_lines().await;
+    let caller = world.known_caller(1).await;
+    let first = world.ring("pbx-1", &caller).await;
+    world.completed(first).await;
+    let mut to_clinic = incoming("pbx-2", &caller);
+    to_clinic["called_number"] = json!(CLINIC);
+    let (status, answer) = world.post_3cx(&to_clinic).await;
+    assert_eq!(status, 200, "{answer}");
+    let second: Uuid = answer["call_id"].as_str().unwrap().parse().unwrap();
+    let row = world.completed(second).await;
+    assert_eq!(row.get::<_, String>("account_id"), "clinic");
+    until("everything is written", || async { world.app.engine().health().queued_events == 0 }).await;
+
+    let (status, report) = erase(&world, &caller).await;
+    assert_eq!((status, &report["done"]["calls"]), (200, &json!(2)), "{report}");
+    assert_eq!(rows_with(&world.client, &caller[1..]).await, [] as [String; 0]);
+    let verified = verify(&mut connect_to(&world.url).await).await.unwrap();
+    assert_eq!(verified.breaches, []);
     assert_eq!(erase(&world, &caller).await.0, 404, "nothing is left to erase");
     world.stop().await;
 }

@@ -16,7 +16,7 @@ use precall_store::reads::voices;
 use slog::{info, warn};
 use uuid::Uuid;
 
-use crate::caller_key::{CallerKey, DEFAULT_ACCOUNT};
+use crate::caller_key::CallerKey;
 use crate::erasure::ledger::LedgerEntry;
 use crate::erasure::services::ErasureServices;
 use crate::voices::voice_book::RevokeVoices;
@@ -76,7 +76,7 @@ pub enum NotErased {
 }
 
 impl ErasureServices {
-    /// Erases a caller (E.164 or extension) permanently. `by` is the requester, for the audit log.
+    /// Erases a caller (E.164 or extension) permanently, in all accounts. `by` is the requester, for the audit log.
     ///
     /// # Errors
     /// Why nothing was erased.
@@ -86,21 +86,26 @@ impl ErasureServices {
             return Err(NotErased::Spooled);
         }
         // First of all: stops clone jobs that have not uploaded, and deletes existing voices.
-        let key = CallerKey::of_default_account(caller);
-        self.voice_book.do_send(RevokeVoices { keys: vec![key], why: NoVoice::Erased });
+        let accounts = within(ELSEWHERE_WITHIN, self.accounts()).await?;
+        let key_in = |account: &String| CallerKey { account: account.clone(), caller: caller.to_owned() };
+        let keys = accounts.iter().map(key_in).collect();
+        self.voice_book.do_send(RevokeVoices { keys, why: NoVoice::Erased });
         let erasure = Uuid::now_v7();
-        let done = tokio::time::timeout(TRANSACTION_WITHIN, self.erase(caller, by, erasure));
-        let (scope, erased) = done.await.unwrap_or(Err(StoreError::TooSlow.into()))?;
-        info!(self.log, "caller erased"; "erasure" => %erasure, "calls" => scope.calls.len());
+        let done = tokio::time::timeout(TRANSACTION_WITHIN, self.erase(&accounts, caller, by, erasure));
+        let (scopes, erased) = done.await.unwrap_or(Err(StoreError::TooSlow.into()))?;
+        let count = |of: fn(&Scope) -> usize| scopes.iter().map(of).sum();
+        let calls = count(|scope| scope.calls.len());
+        info!(self.log, "caller erased"; "erasure" => %erasure, "calls" => calls);
         let spool_files = self.clean_spool(caller).await;
         self.wake.notify_one();
-        let (elsewhere, voices) = self.wait_for_elsewhere(erasure, &scope).await?;
+        let jobs: Vec<Uuid> = scopes.iter().flat_map(|scope| &scope.jobs).copied().collect();
+        let (elsewhere, voices) = self.wait_for_elsewhere(erasure, &jobs).await?;
         Ok(ErasureReport {
             erasure,
-            calls: scope.calls.len(),
-            jobs: scope.jobs.len(),
-            mappings: scope.mappings.len(),
-            speakers: scope.speakers.len(),
+            calls,
+            jobs: jobs.len(),
+            mappings: count(|scope| scope.mappings.len()),
+            speakers: count(|scope| scope.speakers.len()),
             erased,
             voices_done: voices.0,
             voices_pending: voices.1,
@@ -109,25 +114,42 @@ impl ErasureServices {
         })
     }
 
-    async fn erase(&self, caller: &str, by: &str, erasure: Uuid) -> Result<(Scope, Erased), NotErased> {
+    async fn accounts(&self) -> Result<Vec<String>, StoreError> {
+        erasure::accounts(&**self.pool.get().await?).await
+    }
+
+    async fn erase(
+        &self,
+        accounts: &[String],
+        caller: &str,
+        by: &str,
+        erasure: Uuid,
+    ) -> Result<(Vec<Scope>, Erased), NotErased> {
         let now = clock::wall();
         let mut client = self.pool.get().await.map_err(StoreError::from)?;
         let transaction = client.transaction().await.map_err(StoreError::from)?;
-        if erasure::is_live(&transaction, DEFAULT_ACCOUNT, caller).await? {
-            return Err(NotErased::Live);
+        let mut scopes = Vec::new();
+        for account in accounts {
+            if erasure::is_live(&transaction, account, caller).await? {
+                return Err(NotErased::Live);
+            }
+            scopes.push(erasure::scope(&transaction, account, caller, now).await?);
         }
-        let scope = erasure::scope(&transaction, DEFAULT_ACCOUNT, caller, now).await?;
-        if scope.is_empty() {
+        scopes.retain(|scope| !scope.is_empty());
+        if scopes.is_empty() {
             return Err(NotErased::Nothing);
         }
-        // Ledger before commit: an extra line erases requested data after a restore, a missing line would bring data
-        // back.
-        let (ledger, line) = (self.ledger.clone(), LedgerEntry { v: 1, erasure, scope: scope.clone() });
-        let written = tokio::task::spawn_blocking(move || ledger.add(&line)).await;
-        written.map_err(io::Error::other).and_then(|written| written).map_err(NotErased::Ledger)?;
-        let erased = erasure::erase(&transaction, &scope, Some(caller), erasure, by, now).await?;
+        let mut erased = Erased::default();
+        for scope in &scopes {
+            // Ledger before commit: an extra line erases requested data after a restore, a missing line would bring
+            // data back.
+            let (ledger, line) = (self.ledger.clone(), LedgerEntry { v: 1, erasure, scope: scope.clone() });
+            let written = tokio::task::spawn_blocking(move || ledger.add(&line)).await;
+            written.map_err(io::Error::other).and_then(|written| written).map_err(NotErased::Ledger)?;
+            erased = erased.and(erasure::erase(&transaction, scope, Some(caller), erasure, by, now).await?);
+        }
         transaction.commit().await.map_err(StoreError::from)?;
-        Ok((scope, erased))
+        Ok((scopes, erased))
     }
 
     /// Deletes damaged spool files that hold the number. Damaged files are kept for operators.
@@ -151,11 +173,11 @@ impl ErasureServices {
     async fn wait_for_elsewhere(
         &self,
         erasure: Uuid,
-        scope: &Scope,
+        jobs: &[Uuid],
     ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
         let deadline = tokio::time::Instant::now() + ELSEWHERE_WITHIN;
         loop {
-            let (elsewhere, voices) = elsewhere(self, erasure, scope).await?;
+            let (elsewhere, voices) = elsewhere(self, erasure, jobs).await?;
             let is_done = voices.1 == 0 && elsewhere.iter().all(|progress| progress.pending == 0);
             if is_done || tokio::time::Instant::now() >= deadline {
                 return Ok((elsewhere, voices));
@@ -168,12 +190,12 @@ impl ErasureServices {
 async fn elsewhere(
     services: &ErasureServices,
     erasure: Uuid,
-    scope: &Scope,
+    jobs: &[Uuid],
 ) -> Result<(Vec<Progress>, (i64, i64)), StoreError> {
     let looked = within(ELSEWHERE_WITHIN, async {
         let client = services.pool.get().await?;
         let progress = deletions::of_erasure(&**client, erasure).await?;
-        let voices = voices::of_jobs(&**client, &scope.jobs).await?;
+        let voices = voices::of_jobs(&**client, jobs).await?;
         Ok((progress, voices))
     });
     looked.await

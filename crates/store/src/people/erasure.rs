@@ -3,14 +3,26 @@
 
 use precall_call::At;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Transaction;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{GenericClient, Transaction};
 use uuid::Uuid;
 
 use super::audit;
 use super::consents::{self, EndedWhy};
 use crate::error::StoreError;
 use crate::events::event_log::timestamp;
+
+// The index of `call_log` by caller begins with the account: each account is one step in it.
+const ACCOUNTS: &str = "
+    with recursive used as (
+        select min(account_id) as account from call_log
+        union all
+        select (select min(account_id) from call_log where account_id > used.account) from used
+        where used.account is not null)
+    select account from used where account is not null
+    union select account_id from caller_voice_mapping
+    union select account_id from voice_clone_log
+    union select account_id from voice_clone_cache";
 
 const IS_LIVE: &str = "
     select exists (select from call_log
@@ -109,6 +121,7 @@ const TO_DELETE: &str = "
 
 /// All statements of this file, for the test that prepares them.
 pub const STATEMENTS: &[&str] = &[
+    ACCOUNTS,
     IS_LIVE,
     CALLS,
     JOBS,
@@ -186,6 +199,28 @@ pub struct Erased {
     pub samples: usize,
     /// Samples that stay because another caller is mapped to them.
     pub samples_shared: usize,
+}
+
+impl Erased {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            events: self.events.saturating_add(other.events),
+            webhooks: self.webhooks.saturating_add(other.webhooks),
+            samples: self.samples.saturating_add(other.samples),
+            samples_shared: self.samples_shared.saturating_add(other.samples_shared),
+        }
+    }
+}
+
+/// The accounts that have calls, callers or voices.
+///
+/// # Errors
+/// When the query fails.
+pub async fn accounts(client: &impl GenericClient) -> Result<Vec<String>, StoreError> {
+    let rows = client.query(ACCOUNTS, &[]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 
 /// Whether this caller is in a live call.
