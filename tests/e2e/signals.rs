@@ -80,17 +80,19 @@ impl Site {
         self.count("select count(*) from call_log where status = 'completed' and state = 'released'").await
     }
 
-    /// The number of dials for each call and purpose; returns the largest.
-    fn dials(&self) -> (usize, usize) {
-        let mut counts = std::collections::BTreeMap::<String, usize>::new();
+    /// How many calls were dialled for the greeting and for the agent, and the most dials of one call for one of them.
+    fn dials(&self) -> ([usize; 2], usize) {
+        let mut counts = std::collections::BTreeMap::<(String, String), usize>::new();
         for request in self.simulator.requests() {
             let data = &request["body"]["conversation_initiation_client_data"];
             if request["path"] == "/v1/convai/sip-trunk/outbound-call" {
-                let key = format!("{} {}", data["user_id"], data["dynamic_variables"]["precall_purpose"]);
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                let key = (text(&data["dynamic_variables"]["precall_purpose"]), text(&data["user_id"]));
                 *counts.entry(key).or_default() += 1;
             }
         }
-        (counts.len(), counts.into_values().max().unwrap_or(0))
+        let of = |purpose: &str| counts.keys().filter(|(dialled, _)| dialled == purpose).count();
+        ([of("greeting"), of("agent")], counts.values().copied().max().unwrap_or(0))
     }
 }
 
@@ -108,7 +110,11 @@ async fn twenty_calls_survive_sigkill() {
     assert!(site.completed().await < 20, "calls were in progress");
     let service = site.serve("30").await;
     until("every call is completed", || async { site.completed().await == 20 }).await;
-    assert_eq!(site.dials(), (40, 1), "two dials for each call, one for each purpose");
+    // A process that is killed between its intent and the request has not dialled. Nobody can know that, so the call
+    // goes on without a greeting: a number is never rung twice.
+    let ([greetings, agents], most) = site.dials();
+    assert_eq!((agents, most), (20, 1), "one dial for the agent, and none twice");
+    assert!((10..=20).contains(&greetings), "{greetings} greetings");
     service.signal(Signal::SIGTERM);
     assert_eq!(service.end().await.code, Some(0));
 }
@@ -152,7 +158,7 @@ async fn calls_still_live_at_a_stop_are_resumed_at_the_next_start() {
     assert!(ended.stderr.contains("stopping with live calls"), "{}", ended.stderr);
     let _service = site.serve("0").await;
     until("every call is completed", || async { site.completed().await == 3 }).await;
-    assert_eq!(site.dials(), (6, 1));
+    assert_eq!(site.dials(), ([3, 3], 1));
 }
 
 #[actix::test]
