@@ -51,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 async fn bench(mode: Mode) -> Outcome<()> {
-    let (calls, rate, seconds) = mode.pick((2_000, 200, 30), (300, 200, 4));
+    let (calls, rate, seconds) = mode.pick((2_000, 200, 10), (300, 200, 4));
     let plan = Plan {
         program: PROGRAM,
         conversation: Duration::from_secs(3_600),

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
 }
 
 async fn bench(mode: Mode) -> Outcome<()> {
-    let (calls, rate, seconds) = mode.pick((5_000, 500, 30), (300, 200, 4));
+    let (calls, rate, seconds) = mode.pick((5_000, 500, 15), (300, 200, 4));
     let plan = Plan {
         program: PROGRAM,
         conversation: Duration::from_secs(3_600),

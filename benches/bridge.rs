@@ -48,7 +48,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     let counts: &[usize] = mode.pick(&[100, 400, 800, 1_200], &[10]);
     let mut rows = Vec::new();
     let most = counts.last().copied().unwrap_or(1);
-    let seconds = mode.pick(20, 2);
+    let seconds = mode.pick(8, 2);
     let mut held = Stage::start(mode, Brings::Nobody, Tls::Without).await?;
     println!("{}", held.world.describe());
     let on_hold = held.measure(most.min(100), seconds).await?;

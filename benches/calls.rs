@@ -55,8 +55,8 @@ async fn bench(mode: Mode) -> Outcome<()> {
     // Sets up connections, caches and query plans, which later figures must not contain.
     bench.at_rate(&mut world, mode.pick(20, 10), mode.pick(60, 10)).await?;
     let idle = bench.idle(&world, mode.pick(5, 1)).await?;
-    for rate in mode.pick(vec![10, 40], vec![10]) {
-        let (rounds, seconds) = mode.pick((3, 12), (1, 2));
+    for rate in mode.pick(vec![10, 100], vec![10]) {
+        let (rounds, seconds) = mode.pick((3, 8), (1, 2));
         let (mut empty, mut calls) = (Vec::new(), Vec::new());
         for _ in 0..rounds {
             empty.push(bench.empty(&world, rate, rate.saturating_mul(seconds)).await?);

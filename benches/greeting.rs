@@ -73,7 +73,7 @@ async fn bench(mode: Mode) -> Outcome<()> {
     tokio::time::sleep(Duration::from_secs(GREETING_SECONDS.into())).await;
     let held = spent(&world, &pbx, mode.pick(15, 2)).await?;
 
-    let count = mode.pick(300, 10);
+    let count = mode.pick(200, 10);
     let bare = BareSpeaker::start(other.server.address).await?;
     ring(&other, RATE, callers.take(count)?, NEW_MS).await?;
     until(|| Ok(bare.took().len() >= count)).await?;

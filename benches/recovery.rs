@@ -55,7 +55,7 @@ fn goal(plain_reads: f64) -> String {
 }
 
 async fn bench(mode: Mode) -> Outcome<()> {
-    let (calls, rounds) = mode.pick((10_000, 5), (300, 2));
+    let (calls, rounds) = mode.pick((10_000, 3), (300, 2));
     let mut world = World::start(Plan {
         program: PROGRAM,
         conversation: Duration::from_secs(3_600),

@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 async fn bench(mode: Mode) -> Outcome<()> {
-    let (callers, rounds) = (mode.pick(20, 3), mode.pick(10, 1));
+    let (callers, rounds) = (mode.pick(20, 3), mode.pick(5, 1));
     let mut stage = Stage::start(callers).await?;
     println!("{}; {callers} callers", stage.world.describe());
     let mut table = Table::new(&["precall", "restarts", "silence p50 ms", "p99", "longest", "goal 1,000"]);

@@ -36,7 +36,7 @@ const BATCHES: [(usize, [usize; 2]); 4] =
 /// Events a second.
 const RATES: [[u32; 3]; 2] = [[100, 1_000, 3_000], [50, 200, 500]];
 /// How long each rate is kept up.
-const RATE_SECONDS: [f64; 2] = [5.0, 0.7];
+const RATE_SECONDS: [f64; 2] = [3.0, 0.7];
 const SPOOLED: [usize; 2] = [20_000, 800];
 /// As many as the actor reads from its spool at once, about.
 const SPOOL_READ: usize = 400;
@@ -55,7 +55,7 @@ fn main() -> ExitCode {
 async fn measure(mode: Mode) -> Outcome<()> {
     let history = match std::env::args().skip_while(|argument| argument != "--history").nth(1) {
         Some(calls) => calls.parse()?,
-        None => mode.pick(200_000, 2_000),
+        None => mode.pick(100_000, 2_000),
     };
     let cluster = Cluster::new().await;
     println!("{}; fsync on; a history of {history} calls", usage::machine());
