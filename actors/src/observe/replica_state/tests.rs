@@ -31,9 +31,9 @@ fn a_replica_is_read_from_while_it_lacks_ten_seconds_at_most() {
     assert_eq!(look(&mut state, 20, 300, 150), None);
     let (since, words) = state.problem().unwrap();
     assert_eq!((since, words.contains("18 s behind"), state.is_used()), (at(13), true, false));
-    assert_eq!(look(&mut state, 22, 300, 299), None, "the last byte is 10 s old");
-    assert_eq!(look(&mut state, 23, 300, 300), Some(News::Used));
+    assert_eq!(look(&mut state, 22, 300, 299), Some(News::Used), "the last byte is 10 s old");
     assert_eq!(state.problem(), None);
+    assert_eq!(look(&mut state, 23, 300, 300), None);
 }
 
 #[test]
