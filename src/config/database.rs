@@ -38,7 +38,7 @@ variables! { Section::Database;
         example: "postgresql://precall:CHANGE_ME@127.0.0.2:5432/precall",
         help: "Address of a read replica of the database, for history and statistics.",
         note: "A streaming replica (hot standby) of the database in DATABASE_URL. It is read from while it is at most \
-            10 s behind. It gets up to DATABASE_POOL_SIZE connections.",
+            10 s behind. It gets at most one connection fewer than DATABASE_POOL_SIZE.",
     }
     database_outage_max_seconds: Seconds<4, 86_400> {
         default: Text("900"),

@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use crate::support::{ADD, CALLED, DIAL, KEY, Plan, World, connect_to, dial_fault, fault, incoming, until};
 
-/// The scripted agent's words in every conversation.
 /// Of webhooks of 3CX that are not signed.
 const TOKEN: &str = "token-of-webhooks-0123456789-0123456789";
+/// The scripted agent's words in every conversation.
 const WORDS: &str = "nine to five";
 
 /// Every row of every table as text.

@@ -52,14 +52,14 @@ impl ReplicaState {
         let trouble = replayed.and_then(|replayed| self.judge(&replayed, now)).err();
         let is_used = trouble.is_none() && self.of.is_some();
         let was_used = std::mem::replace(&mut self.is_used, is_used);
-        let first = self.trouble.is_none();
+        let was_well = self.trouble.is_none();
         self.trouble = trouble.map(|words| {
             let since = self.trouble.as_ref().map_or(now, |(since, _)| *since);
             (since, words)
         });
         match &self.trouble {
             None if is_used && !was_used => Some(News::Used),
-            Some((_, words)) if first => Some(News::NotUsed(words.clone())),
+            Some((_, words)) if was_well => Some(News::NotUsed(words.clone())),
             None | Some(_) => None,
         }
     }

@@ -19,8 +19,9 @@ use crate::net::connection::AudioConnection;
 use crate::net::http1::Framing;
 use crate::tap::TapChannel;
 
-/// What one read takes at most: a PBX that sends faster must not hold up the other legs.
-const READS_MAX: usize = 16;
+/// One read takes so much audio, and the rest of a chunk: a PBX that sends faster must not hold up the other legs.
+/// Counted in audio and not in chunks, whose size is the PBX's choice.
+const READ_MAX: Duration = Duration::from_secs(2);
 /// The level of speech is taken over this time.
 const FRAME: Duration = Duration::from_millis(20);
 
@@ -82,9 +83,11 @@ impl Leg {
         let Some(stream) = place.as_mut() else { return };
         // Nobody is to be woken: the next tick looks again.
         let mut context = Context::from_waker(Waker::noop());
-        for _ in 0..READS_MAX {
+        let mut left = bytes_within(READ_MAX);
+        while left > 0 {
             match stream.poll_piece(&mut context) {
                 Poll::Ready(Ok(Some(piece))) => {
+                    left = left.saturating_sub(piece.len());
                     self.push_caller_audio(piece);
                     if stream.ends_silence() {
                         self.report(LegAudioEvent::CallerHeardAgain);

@@ -85,3 +85,17 @@ fn a_playlist_replaced_during_a_cut_does_not_come_back() {
     assert_eq!(heard[..said], greeting.pcm()[..said]);
     assert_eq!(heard[said..said + apology.pcm().len()], *apology.pcm());
 }
+
+#[test]
+fn audio_of_the_caller_is_read_in_time_whatever_the_size_of_its_chunks() {
+    let (world, owner) = (World::new(), Owner::new());
+    // A second of audio: at a few chunks a tick it would take half a minute.
+    world.pbx.change(|state| {
+        state.caller = vec![vec![1, 0]; 8_000];
+        state.caller_ends = true;
+    });
+    let audio = world.open(&owner, Playlist::default());
+    owner.wait_for(&LegAudioEvent::StreamsEnded);
+    drop(audio);
+    assert_eq!(owner.closed().caller_bytes, 16_000);
+}
